@@ -1,0 +1,64 @@
+// The sizes and record shapes that kernels and TypeScript agree on (src/kernels/abi.ts mirrors
+// this file; a test compares the two). Nothing here is computed.
+
+/** Bytes of one page of guest memory. */
+// @ts-ignore: decorator
+@inline export const PAGE_BYTES: u32 = 4096;
+/** Bytes of one block, the unit of the diff. */
+// @ts-ignore: decorator
+@inline export const BLOCK_BYTES: u32 = 64;
+
+// Survey record, one per page (32 bytes):
+//    0  u32  kind: 1 zero, 2 uniform, 3 ordinary
+//    4  u32  0
+//    8  u64  the word a uniform page repeats (0 for the other kinds)
+//   16  u32  sketch features, 4 of them (0 unless ordinary)
+// @ts-ignore: decorator
+@inline export const SURVEY_RECORD_BYTES: u32 = 32;
+// @ts-ignore: decorator
+@inline export const SURVEY_ZERO: u32 = 1;
+// @ts-ignore: decorator
+@inline export const SURVEY_UNIFORM: u32 = 2;
+// @ts-ignore: decorator
+@inline export const SURVEY_ORDINARY: u32 = 3;
+/** Bytes of one fingerprint: XXH3-128, low 64 bits first. */
+// @ts-ignore: decorator
+@inline export const FINGERPRINT_BYTES: u32 = 16;
+/** Features in one sketch. */
+// @ts-ignore: decorator
+@inline export const SKETCH_FEATURES: u32 = 4;
+
+// Scratch sizes, handed in by the caller.
+/** LZ4 hash table, u16 positions, for inputs up to 64 KiB. */
+// @ts-ignore: decorator
+@inline export const LZ4_SCRATCH_BYTES: u32 = 32768;
+/** Anchor table of the delta encoder. */
+// @ts-ignore: decorator
+@inline export const DELTA_SCRATCH_BYTES: u32 = 65536;
+/** Reference pages a delta may name. */
+// @ts-ignore: decorator
+@inline export const DELTA_MAX_REFERENCES: u32 = 3;
+
+// Entry of the fingerprint table (40 bytes):
+//    0  u64 u64  fingerprint, low then high
+//   16  u64      place: where the content can be read again (meaning is the caller's)
+//   24  u64      slot: where the content is stored (0 until the caller knows it)
+//   32  u32      next entry of the same bucket + 1, 0 at the end
+//   36  u32      0
+// @ts-ignore: decorator
+@inline export const TABLE_ENTRY_BYTES: u32 = 40;
+// What a look-up in the fingerprint table says of a page.
+// @ts-ignore: decorator
+@inline export const LOOKUP_NONE: u32 = 0;
+// @ts-ignore: decorator
+@inline export const LOOKUP_FOUND: u32 = 1;
+// @ts-ignore: decorator
+@inline export const LOOKUP_INSERTED: u32 = 2;
+// @ts-ignore: decorator
+@inline export const LOOKUP_FULL: u32 = 3;
+/** Candidates that the sketch table names for one page. */
+// @ts-ignore: decorator
+@inline export const SKETCH_CANDIDATES: u32 = 3;
+/** Marks an empty place in a list of entries. */
+// @ts-ignore: decorator
+@inline export const NO_ENTRY: u32 = 0xffffffff;

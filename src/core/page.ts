@@ -1,0 +1,9 @@
+// The unit of everything: a page of guest memory.
+
+/** Bytes of a page. */
+export const PAGE_BYTES = 4096;
+
+/** Pages needed to hold `byteLength` bytes. */
+export function pagesFor(byteLength: number): number {
+  return Math.ceil(byteLength / PAGE_BYTES);
+}

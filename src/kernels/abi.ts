@@ -1,0 +1,79 @@
+// What the kernels export and the sizes both sides agree on: the TypeScript mirror of
+// assembly/layout.ts. It names no WebAssembly and instantiates nothing.
+
+export const BLOCK_BYTES = 64;
+export const SURVEY_RECORD_BYTES = 32;
+export const SURVEY_ZERO = 1;
+export const SURVEY_UNIFORM = 2;
+export const SURVEY_ORDINARY = 3;
+export const FINGERPRINT_BYTES = 16;
+export const SKETCH_FEATURES = 4;
+export const LZ4_SCRATCH_BYTES = 32768;
+export const DELTA_SCRATCH_BYTES = 65536;
+export const DELTA_MAX_REFERENCES = 3;
+export const TABLE_ENTRY_BYTES = 40;
+export const LOOKUP_NONE = 0;
+export const LOOKUP_FOUND = 1;
+export const LOOKUP_INSERTED = 2;
+export const LOOKUP_FULL = 3;
+export const SKETCH_CANDIDATES = 3;
+export const NO_ENTRY = 0xffff_ffff;
+
+/**
+ * The exports of one kernel instance. Pointers are byte offsets into the shared memory, counts are
+ * counts of pages or list items, lengths and capacities are bytes. Kernels never allocate and keep
+ * no state: everything they need is passed in. Encoders return the bytes written, or 0 when the
+ * result would not fit the capacity; decoders return the bytes written, or a negative code on the
+ * first broken bound, having written nothing outside their output.
+ */
+export interface Kernels {
+  /** Classifies pages; fills one survey record and one fingerprint each. Returns ordinary pages. */
+  survey(pagesPtr: number, pageCount: number, recordsPtr: number, fingerprintsPtr: number): number;
+  /** XXH3-128 (seed 0) of each page, as published: 16 bytes each, low 64 bits first. */
+  fingerprintPages(pagesPtr: number, pageCount: number, fingerprintsPtr: number): void;
+  /** XXH64 (seed 0) of `length` bytes; the result is written as u64 at `outPtr`. */
+  checksum(ptr: number, length: number, outPtr: number): void;
+  /** Compares page pairs (u32 a, u32 b each); writes 1 (equal) or 0 per pair. Returns the equal. */
+  compare(pairsPtr: number, pairCount: number, resultsPtr: number): number;
+  /** Mask (u64 per page, bit i = block i changed) of changed 64-byte blocks. Returns changed pages. */
+  diff(oldPtr: number, newPtr: number, pageCount: number, masksPtr: number): number;
+  /** As `diff`, for blocks of 64, 128 or 256 bytes. */
+  diffBlocks(oldPtr: number, newPtr: number, pageCount: number, blockBytes: number, masksPtr: number): number;
+  /** Copies the 64-byte blocks that the u64 at `maskPtr` names to `outPtr`. Returns bytes. */
+  gatherBlocks(pagePtr: number, maskPtr: number, outPtr: number): number;
+  /** The reverse of `gatherBlocks`; negative when `inLength` is not 64 × the bits of the mask. */
+  scatterBlocks(inPtr: number, inLength: number, maskPtr: number, pagePtr: number): number;
+  /** LZ4 block format (lz4_Block_format.md), inputs up to 64 KiB; 0 when it does not fit. */
+  lz4Compress(srcPtr: number, srcLength: number, dstPtr: number, dstCapacity: number, scratchPtr: number): number;
+  /** Total LZ4 block decoder: returns the bytes written or a negative code. */
+  lz4Decompress(srcPtr: number, srcLength: number, dstPtr: number, dstCapacity: number): number;
+  /** Encodes a page against 1–3 reference pages (u32 pointers at `refsPtr`); 0 if over capacity. */
+  deltaEncode(pagePtr: number, refsPtr: number, refCount: number, dstPtr: number, dstCapacity: number, scratchPtr: number): number;
+  /** Applies a delta to its reference pages, writing one page; 4096 or a negative code. */
+  deltaDecode(srcPtr: number, srcLength: number, refsPtr: number, refCount: number, pagePtr: number): number;
+
+  /** Bytes that a table of this shape takes: header, 2^bucketBits buckets (u32), entries. */
+  tableBytes(bucketBits: number, entryCapacity: number): number;
+  /** Makes an empty fingerprint table in fresh or used memory. */
+  tableInit(tablePtr: number, bucketBits: number, entryCapacity: number): void;
+  /**
+   * For each page whose survey record says ordinary, in order: finds the entry with its fingerprint
+   * or inserts one with `places[i]` (u64). Writes the entry (u32) and a LOOKUP code (u8) per page.
+   */
+  tableLookup(
+    tablePtr: number, recordsPtr: number, fingerprintsPtr: number, placesPtr: number,
+    pageCount: number, entriesPtr: number, codesPtr: number,
+  ): void;
+  /** Address of entry `index` (see layout: fingerprint, place, slot). */
+  tableEntry(tablePtr: number, index: number): number;
+  /** Entries in the table. */
+  tableCount(tablePtr: number): number;
+
+  /** Bytes of a sketch table of 2^bits places per feature. */
+  sketchBytes(bits: number): number;
+  sketchInit(sketchPtr: number, bits: number): void;
+  /** Makes pages findable by their sketches: survey records and entries (u32, NO_ENTRY is skipped). */
+  sketchInsert(sketchPtr: number, recordsPtr: number, entriesPtr: number, pageCount: number): void;
+  /** Up to 3 entries (u32, NO_ENTRY fills up) per ordinary page, most shared features first. */
+  sketchLookup(sketchPtr: number, recordsPtr: number, pageCount: number, candidatesPtr: number): void;
+}
