@@ -38,19 +38,44 @@ export interface Kernels {
   /** Mask (u64 per page, bit i = block i changed) of changed 64-byte blocks. Returns changed pages. */
   diff(oldPtr: number, newPtr: number, pageCount: number, masksPtr: number): number;
   /** As `diff`, for blocks of 64, 128 or 256 bytes. */
-  diffBlocks(oldPtr: number, newPtr: number, pageCount: number, blockBytes: number, masksPtr: number): number;
+  diffBlocks(
+    oldPtr: number,
+    newPtr: number,
+    pageCount: number,
+    blockBytes: number,
+    masksPtr: number,
+  ): number;
   /** Copies the 64-byte blocks that the u64 at `maskPtr` names to `outPtr`. Returns bytes. */
   gatherBlocks(pagePtr: number, maskPtr: number, outPtr: number): number;
   /** The reverse of `gatherBlocks`; negative when `inLength` is not 64 × the bits of the mask. */
   scatterBlocks(inPtr: number, inLength: number, maskPtr: number, pagePtr: number): number;
   /** LZ4 block format (lz4_Block_format.md), inputs up to 64 KiB; 0 when it does not fit. */
-  lz4Compress(srcPtr: number, srcLength: number, dstPtr: number, dstCapacity: number, scratchPtr: number): number;
+  lz4Compress(
+    srcPtr: number,
+    srcLength: number,
+    dstPtr: number,
+    dstCapacity: number,
+    scratchPtr: number,
+  ): number;
   /** Total LZ4 block decoder: returns the bytes written or a negative code. */
   lz4Decompress(srcPtr: number, srcLength: number, dstPtr: number, dstCapacity: number): number;
   /** Encodes a page against 1–3 reference pages (u32 pointers at `refsPtr`); 0 if over capacity. */
-  deltaEncode(pagePtr: number, refsPtr: number, refCount: number, dstPtr: number, dstCapacity: number, scratchPtr: number): number;
+  deltaEncode(
+    pagePtr: number,
+    refsPtr: number,
+    refCount: number,
+    dstPtr: number,
+    dstCapacity: number,
+    scratchPtr: number,
+  ): number;
   /** Applies a delta to its reference pages, writing one page; 4096 or a negative code. */
-  deltaDecode(srcPtr: number, srcLength: number, refsPtr: number, refCount: number, pagePtr: number): number;
+  deltaDecode(
+    srcPtr: number,
+    srcLength: number,
+    refsPtr: number,
+    refCount: number,
+    pagePtr: number,
+  ): number;
 
   /** Bytes that a table of this shape takes: header, 2^bucketBits buckets (u32), entries. */
   tableBytes(bucketBits: number, entryCapacity: number): number;
@@ -61,8 +86,13 @@ export interface Kernels {
    * or inserts one with `places[i]` (u64). Writes the entry (u32) and a LOOKUP code (u8) per page.
    */
   tableLookup(
-    tablePtr: number, recordsPtr: number, fingerprintsPtr: number, placesPtr: number,
-    pageCount: number, entriesPtr: number, codesPtr: number,
+    tablePtr: number,
+    recordsPtr: number,
+    fingerprintsPtr: number,
+    placesPtr: number,
+    pageCount: number,
+    entriesPtr: number,
+    codesPtr: number,
   ): void;
   /** Address of entry `index` (see layout: fingerprint, place, slot). */
   tableEntry(tablePtr: number, index: number): number;
@@ -75,5 +105,10 @@ export interface Kernels {
   /** Makes pages findable by their sketches: survey records and entries (u32, NO_ENTRY is skipped). */
   sketchInsert(sketchPtr: number, recordsPtr: number, entriesPtr: number, pageCount: number): void;
   /** Up to 3 entries (u32, NO_ENTRY fills up) per ordinary page, most shared features first. */
-  sketchLookup(sketchPtr: number, recordsPtr: number, pageCount: number, candidatesPtr: number): void;
+  sketchLookup(
+    sketchPtr: number,
+    recordsPtr: number,
+    pageCount: number,
+    candidatesPtr: number,
+  ): void;
 }
