@@ -1,0 +1,14 @@
+// Limits of the format (docs/format.md §4). Decoders check against these before they allocate.
+
+export const MAX_BATCH_FRAMES = 4096;
+export const MAX_CLUSTER_BYTES = 1 << 20;
+export const MAX_CLUSTER_ITEMS = 256;
+export const MAX_HEAD_BYTES = 4 << 20;
+export const MAX_IMAGES = 1 << 24;
+export const MAX_FRAMES = 2 ** 40;
+export const MAX_CLUSTERS = 0xffff_fffe;
+export const MAX_NAME_BYTES = 4096;
+export const MAX_NOTES = 1024;
+export const MAX_NOTE_KEY_BYTES = 256;
+export const MAX_NOTE_VALUE_BYTES = 65_536;
+export const MAX_SEGMENTS = 1 << 20;

@@ -1,0 +1,133 @@
+// The frame around everything in a stream: a 64-byte header with the checksum of itself and of the
+// head, the head, and for PAGES a body of clusters that carry checksums of their own
+// (docs/format.md §1.2). Index heads are deflated here; what is in a head is heads.ts and records.ts.
+import { deflateSync, inflateSync } from "fflate";
+import { PagefoldError } from "../core/errors.ts";
+import { MAX_HEAD_BYTES } from "../core/limits.ts";
+import type { Checksum } from "./checksum.ts";
+
+export const BATCH_HEADER_BYTES = 64;
+
+export const BatchType = {
+  IMAGE: 1,
+  PAGES: 2,
+  END: 3,
+  LEAF: 4,
+  PLACES: 5,
+  CONTENTS: 6,
+  DIRECTORY: 7,
+  FOOTER: 8,
+} as const;
+export type BatchType = (typeof BatchType)[keyof typeof BatchType];
+
+const TYPE_NAMES = Object.keys(BatchType);
+const MAGIC = 0x31424650; // "PFB1"
+const FLAG_DEFLATED = 1;
+const CHECKSUM_OFFSET = 56;
+
+/** What stands in a batch header. */
+export interface BatchHeader {
+  readonly type: BatchType;
+  readonly sequence: number;
+  readonly deflated: boolean;
+  readonly headBytes: number;
+  readonly bodyBytes: number;
+  readonly checksum: bigint;
+}
+
+/** "PAGES batch 12", for messages. */
+export function batchName(header: Pick<BatchHeader, "type" | "sequence">): string {
+  return `${TYPE_NAMES[header.type - 1]} batch ${header.sequence}`;
+}
+
+/** Header and head of a batch, ready to be written before its body. */
+export function encodeBatch(
+  type: BatchType,
+  sequence: number,
+  head: Uint8Array,
+  bodyBytes: number,
+  checksum: Checksum,
+): Uint8Array<ArrayBuffer> {
+  const stored = isDeflated(type) ? deflateHead(head) : head;
+  if (stored.length > MAX_HEAD_BYTES) throw new Error(`a head of ${stored.length} bytes`);
+  const bytes = new Uint8Array(BATCH_HEADER_BYTES + stored.length);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, MAGIC, true);
+  view.setUint8(4, type);
+  view.setUint16(6, isDeflated(type) ? FLAG_DEFLATED : 0, true);
+  view.setUint32(8, sequence, true);
+  view.setUint32(12, stored.length, true);
+  view.setBigUint64(16, BigInt(bodyBytes), true);
+  bytes.set(stored, BATCH_HEADER_BYTES);
+  const sum = checksum(bytes.subarray(0, CHECKSUM_OFFSET), bytes.subarray(BATCH_HEADER_BYTES));
+  view.setBigUint64(CHECKSUM_OFFSET, sum, true);
+  return bytes;
+}
+
+/** Reads a header; its checksum can only be tested once the head is there (`decodeHead`). */
+export function decodeBatchHeader(bytes: Uint8Array, offset: number): BatchHeader {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, BATCH_HEADER_BYTES);
+  const fail = (reason: string): never => {
+    throw new PagefoldError("DAMAGED", `batch at offset ${offset}: ${reason}`);
+  };
+  if (view.getUint32(0, true) !== MAGIC) fail("no batch begins here");
+  const type = view.getUint8(4);
+  if (type < 1 || type > TYPE_NAMES.length) fail(`type ${type} is not known`);
+  if (view.getUint8(5) !== 0) fail(`cipher ${view.getUint8(5)} is not known`);
+  const flags = view.getUint16(6, true);
+  if (flags !== (isDeflated(type as BatchType) ? FLAG_DEFLATED : 0)) fail(`flags ${flags}`);
+  const headBytes = view.getUint32(12, true);
+  if (headBytes > MAX_HEAD_BYTES) fail(`a head of ${headBytes} bytes, limit ${MAX_HEAD_BYTES}`);
+  const bodyBytes = view.getBigUint64(16, true);
+  if (bodyBytes > BigInt(Number.MAX_SAFE_INTEGER)) fail(`a body of ${bodyBytes} bytes`);
+  if (type !== BatchType.PAGES && bodyBytes !== 0n) fail(`a body of ${bodyBytes} bytes`);
+  for (let i = 24; i < CHECKSUM_OFFSET; i += 8) {
+    if (view.getBigUint64(i, true) !== 0n) fail("reserved bytes are not zero");
+  }
+  return {
+    type: type as BatchType,
+    sequence: view.getUint32(8, true),
+    deflated: flags === FLAG_DEFLATED,
+    headBytes,
+    bodyBytes: Number(bodyBytes),
+    checksum: view.getBigUint64(CHECKSUM_OFFSET, true),
+  };
+}
+
+/** Tests the checksum over header and head, and inflates the head if need be. */
+export function decodeHead(
+  header: BatchHeader,
+  headerBytes: Uint8Array,
+  head: Uint8Array,
+  checksum: Checksum,
+): Uint8Array {
+  if (checksum(headerBytes.subarray(0, CHECKSUM_OFFSET), head) !== header.checksum) {
+    throw new PagefoldError("DAMAGED", `${batchName(header)}: wrong checksum`);
+  }
+  return header.deflated ? inflateHead(head, batchName(header)) : head;
+}
+
+function isDeflated(type: BatchType): boolean {
+  return type === BatchType.LEAF || type === BatchType.PLACES || type === BatchType.DIRECTORY;
+}
+
+function deflateHead(head: Uint8Array): Uint8Array {
+  const packed = deflateSync(head, { level: 1 });
+  const stored = new Uint8Array(4 + packed.length);
+  new DataView(stored.buffer).setUint32(0, head.length, true);
+  stored.set(packed, 4);
+  return stored;
+}
+
+function inflateHead(stored: Uint8Array, what: string): Uint8Array {
+  const view = new DataView(stored.buffer, stored.byteOffset, stored.byteLength);
+  const length = stored.length < 4 ? 0 : view.getUint32(0, true);
+  if (stored.length < 4 || length > MAX_HEAD_BYTES) {
+    throw new PagefoldError("DAMAGED", `${what}: inflates to ${length} bytes`);
+  }
+  try {
+    const head = inflateSync(stored.subarray(4), { out: new Uint8Array(length) });
+    if (head.length === length) return head;
+  } catch {}
+  throw new PagefoldError("DAMAGED", `${what}: the head does not inflate to ${length} bytes`);
+}

@@ -1,0 +1,19 @@
+// XXH64 for batches, superblocks and other small objects, by xxhash-wasm. The pages' own hashes
+// come from the kernels; this is what TypeScript uses where a hash is taken now and then.
+import xxhash from "xxhash-wasm";
+
+/** XXH64, seed 0, of the concatenation of the parts. */
+export type Checksum = (...parts: Uint8Array[]) => bigint;
+
+let ready: Promise<Checksum> | undefined;
+
+/** Loads the hash once per thread. */
+export function loadChecksum(): Promise<Checksum> {
+  ready ??= xxhash().then((hasher) => (...parts: Uint8Array[]) => {
+    if (parts.length === 1) return hasher.h64Raw(parts[0]);
+    const state = hasher.create64();
+    for (const part of parts) state.update(part);
+    return state.digest();
+  });
+  return ready;
+}
