@@ -1,0 +1,274 @@
+// The types of the public interface: what an engine takes and what it reports. Bytes are bytes,
+// frames are numbered from 0, times are milliseconds. Implementations live in the layers below.
+import type { PageSink, PageSource } from "./image/image.ts";
+import type { FrameCounts } from "./wire/imagehead.ts";
+
+/** Names of the compression levels. `store` folds pages but compresses nothing. */
+export type Level = "fast" | "store";
+
+/** How an engine is opened. */
+export interface EngineOptions {
+  /** Worker threads; 0 runs everything in the calling thread. Default: one per processor. */
+  threads?: number;
+  /** Upper bound for tables, slabs and copies together, in bytes. Default: 512 MiB. */
+  memoryBytes?: number;
+  /** Where the worker script is, for bundlers. Default: beside this module. */
+  workerUrl?: URL;
+  /** The kernels: bytes or a file URL, for bundlers. Default: shipped with the package. */
+  wasm?: Uint8Array | URL;
+}
+
+/** Progress of one operation; called at most every 100 ms and once at the end. */
+export interface Progress {
+  /** Name of the image being worked on. */
+  image: string;
+  /** Bytes of input done and, where known, in all. */
+  doneBytes: number;
+  totalBytes: number | undefined;
+  /** Bytes written so far (0 where nothing is written). */
+  writtenBytes: number;
+}
+
+/** Options that every long operation takes. */
+export interface OperationOptions {
+  /** Ends the operation; it rejects with the signal's reason and leaves nothing half written. */
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: Progress) => void) | undefined;
+  /** Told of things that do not stop the operation ("vm.raw: changed while it was read"). */
+  onWarning?: ((message: string) => void) | undefined;
+}
+
+/** An image file, or a stream of the bytes of a raw image, or pages behind a `PageSource`. */
+export type PackInput = { name: string; notes?: Record<string, string> | undefined } & (
+  | { path: string }
+  | { bytes: AsyncIterable<Uint8Array>; mtimeMs?: number }
+  | { source: PageSource; mtimeMs?: number }
+);
+
+/** Where an archive goes: a file (committed at the end) or a stream (generation 0). */
+export type PackOutput =
+  | { path: string /** Replace an existing file. */; force?: boolean }
+  | { write(bytes: Uint8Array<ArrayBuffer>): Promise<void> };
+
+/** An image that is not in the archive: a file, or one image of another archive. */
+export type BaseInput = { path: string } | { archive: string; name: string };
+
+export interface PackOptions extends OperationOptions {
+  /** Default: "fast". */
+  level?: Level | undefined;
+  base?: BaseInput | undefined;
+  /** Digests to record for each image. */
+  digests?: "sha256"[] | undefined;
+  /** SHA-256 by image name that the images must have (lower-case hex); else MISMATCH. */
+  expectedSha256?: ReadonlyMap<string, string> | undefined;
+}
+
+/** What was found in one image. */
+export interface ImageReport {
+  name: string;
+  byteLength: number;
+  frameCount: number;
+  counts: FrameCounts;
+  /** Bytes that this image added to the archive: clusters, without heads and index. */
+  storedBytes: number;
+  /** Lower-case hex, where asked for. */
+  sha256?: string;
+}
+
+export interface PackReport {
+  images: ImageReport[];
+  /** Bytes read, and bytes of the archive (of what was added, for append). */
+  inputBytes: number;
+  outputBytes: number;
+  elapsedMs: number;
+  /** Pages that were not looked up because the table was full (`memoryBytes` is too small). */
+  unlistedPages: number;
+}
+
+/** An archive: a file, or the bytes of one as they come through a pipe. */
+export type ArchiveInput = { path: string } | { bytes: AsyncIterable<Uint8Array> };
+
+export interface UnpackOptions extends OperationOptions {
+  /** Images to unpack; default all. */
+  names?: readonly string[] | undefined;
+  base?: BaseInput | undefined;
+  /** Replace existing files. */
+  force?: boolean | undefined;
+  /** Write what is intact, zeros for the rest, and a `.lost` file beside each damaged image. */
+  keepGoing?: boolean | undefined;
+}
+
+/** Frames [first, first + count) of an image that cannot be had, and why. */
+export interface LostRange {
+  name: string;
+  firstFrame: number;
+  frameCount: number;
+  reason: string;
+}
+
+export interface UnpackReport {
+  images: { name: string; path: string; byteLength: number }[];
+  lost: LostRange[];
+  writtenBytes: number;
+  elapsedMs: number;
+}
+
+export interface VerifyOptions extends OperationOptions {
+  base?: BaseInput | undefined;
+}
+
+export interface VerifyReport {
+  /** True when every byte and every image is what its checksum says. */
+  intact: boolean;
+  images: { name: string; byteLength: number; intact: boolean }[];
+  /** Faults of the container, one line each ("superblock 1: wrong checksum"). */
+  faults: string[];
+  lost: LostRange[];
+  checkedBytes: number;
+  elapsedMs: number;
+}
+
+/** What `inspect` finds in images without packing them. Nothing is compared byte by byte. */
+export interface InspectReport {
+  images: {
+    name: string;
+    format: string;
+    byteLength: number;
+    frameCount: number;
+    zero: number;
+    uniform: number;
+    duplicateInside: number;
+    duplicateAcross: number;
+    /** Distinct pages that share a feature of their sketch with an earlier one. */
+    similar: number;
+    distinct: number;
+  }[];
+  elapsedMs: number;
+}
+
+/** An image in an archive. */
+export interface ArchivedImageInfo {
+  name: string;
+  format: string;
+  byteLength: number;
+  frameCount: number;
+  mtimeMs: number;
+  notes: Record<string, string>;
+  counts: FrameCounts;
+  storedBytes: number;
+  /** 16 bytes, docs/format.md §3. */
+  checksum: Uint8Array;
+  sha256: string | undefined;
+  base: { name: string; byteLength: number } | undefined;
+}
+
+export interface ArchivedImage extends ArchivedImageInfo {
+  /**
+   * Reads frames [frame, frame + count) as count × 4096 private bytes. Frames that lie in a base
+   * image need `base`.
+   */
+  readPages(
+    frame: number,
+    count: number,
+    options?: { signal?: AbortSignal; base?: PageSource },
+  ): Promise<Uint8Array<ArrayBuffer>>;
+  /** Reads bytes [offset, offset + length) of the file. */
+  readBytes(
+    offset: number,
+    length: number,
+    options?: { signal?: AbortSignal; base?: PageSource },
+  ): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+/** Anything with positioned reads; object stores answer these with byte ranges. */
+export interface RandomAccess {
+  /** Bytes. */
+  readonly size: number;
+  /** Fills `into` with the bytes from `offset` on; returns how many there were. */
+  read(offset: number, into: Uint8Array, signal?: AbortSignal): Promise<number>;
+}
+
+/** An archive opened for reading; starts no worker. */
+export interface Archive extends AsyncDisposable {
+  readonly images: readonly ArchivedImageInfo[];
+  readonly generation: number;
+  readonly byteLength: number;
+  /** RANGE when there is no such image. */
+  image(name: string): ArchivedImage;
+  /** Reads every byte and every page once, in this thread. */
+  verify(options?: VerifyOptions): Promise<VerifyReport>;
+  /** Reads the whole index: how scattered images are and what dropping one would free. */
+  usage(signal?: AbortSignal): Promise<ImageUsage[]>;
+  close(): Promise<void>;
+}
+
+export interface ImageUsage {
+  name: string;
+  /** Clusters that must be decoded to read the image, per MiB of it. */
+  clustersPerMiB: number;
+  /** Bytes of the archive that no other image needs. */
+  exclusiveBytes: number;
+}
+
+/** Rounds of pages into a stream of bytes; all its images share one scope. */
+export interface Encoder extends AsyncDisposable {
+  /**
+   * One round of an image: all frames, or those whose bit is set in `dirty` (bit i of byte i >> 3
+   * is frame i). Rounds of one encoder run one after another.
+   */
+  stream(
+    name: string,
+    source: PageSource,
+    options?: { dirty?: Uint8Array; signal?: AbortSignal },
+  ): AsyncIterable<Uint8Array<ArrayBuffer>>;
+  /** The index and the footer, after which the concatenation of all bytes is an archive. */
+  finish(): AsyncIterable<Uint8Array<ArrayBuffer>>;
+  close(): Promise<void>;
+}
+
+export interface EncoderOptions {
+  level?: Level;
+}
+
+/** Takes the bytes of an encoder and fills sinks. */
+export interface Decoder extends AsyncDisposable {
+  /**
+   * Reads `bytes` to their end. `sinkOf` is asked once for each image. Resolves when every round
+   * that was begun is complete and its image checksum agrees; rejects with MISMATCH if not.
+   */
+  decode(
+    bytes: AsyncIterable<Uint8Array>,
+    sinkOf: (name: string, frameCount: number | undefined) => PageSink | Promise<PageSink>,
+    options?: { signal?: AbortSignal },
+  ): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The engine: a pool of workers over one shared memory. */
+export interface Engine extends AsyncDisposable {
+  pack(
+    inputs: readonly PackInput[],
+    output: PackOutput,
+    options?: PackOptions,
+  ): Promise<PackReport>;
+  append(
+    archivePath: string,
+    inputs: readonly PackInput[],
+    options?: PackOptions,
+  ): Promise<PackReport>;
+  unpack(input: ArchiveInput, directory: string, options?: UnpackOptions): Promise<UnpackReport>;
+  verify(input: ArchiveInput, options?: VerifyOptions): Promise<VerifyReport>;
+  inspect(
+    inputs: readonly { name: string; path: string }[],
+    options?: OperationOptions,
+  ): Promise<InspectReport>;
+  /** Writes the live content of an archive anew, without the images named in `drop`. */
+  repack(
+    archivePath: string,
+    output: PackOutput,
+    options?: OperationOptions & { drop?: readonly string[]; level?: Level | undefined },
+  ): Promise<PackReport>;
+  encoder(options?: EncoderOptions): Encoder;
+  decoder(): Decoder;
+  close(): Promise<void>;
+}
