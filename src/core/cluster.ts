@@ -4,10 +4,12 @@ import { PagefoldError } from "./errors.ts";
 import { MAX_CLUSTER_BYTES, MAX_CLUSTER_ITEMS } from "./limits.ts";
 import { PAGE_BYTES } from "./page.ts";
 
-//    0  u32 payload length      8  u8 codec    9  u8 kind   10  u16 items
-//    4  u32 content length     12  u32 0                    16  u64 XXH64(0–15, payload)
+//    0  u64 XXH64 of everything from byte 8 on, payload included
+//    8  u32 payload length     16  u8 codec   17  u8 kind   18  u16 items
+//   12  u32 content length     20  u32 0
 export const CLUSTER_HEADER_BYTES = 24;
-export const CLUSTER_CHECKSUM_OFFSET = 16;
+/** Where the bytes begin that the checksum covers. */
+export const CLUSTER_COVERED_OFFSET = 8;
 
 export const CODEC_RAW = 1;
 export const CODEC_LZ4 = 2;
@@ -22,13 +24,14 @@ export interface ClusterHeader {
   itemCount: number;
 }
 
+/** Writes all but the checksum, which the kernels take over the finished cluster. */
 export function encodeClusterHeader(view: DataView, at: number, header: ClusterHeader): void {
-  view.setUint32(at, header.payloadBytes, true);
-  view.setUint32(at + 4, header.contentBytes, true);
-  view.setUint8(at + 8, header.codec);
-  view.setUint8(at + 9, header.kind);
-  view.setUint16(at + 10, header.itemCount, true);
-  view.setUint32(at + 12, 0, true);
+  view.setUint32(at + 8, header.payloadBytes, true);
+  view.setUint32(at + 12, header.contentBytes, true);
+  view.setUint8(at + 16, header.codec);
+  view.setUint8(at + 17, header.kind);
+  view.setUint16(at + 18, header.itemCount, true);
+  view.setUint32(at + 20, 0, true);
 }
 
 /**
@@ -46,13 +49,13 @@ export function decodeClusterHeader(
   };
   if (byteLength < CLUSTER_HEADER_BYTES) fail(`${byteLength} bytes are no cluster`);
   const header = {
-    payloadBytes: view.getUint32(at, true),
-    contentBytes: view.getUint32(at + 4, true),
-    codec: view.getUint8(at + 8),
-    kind: view.getUint8(at + 9),
-    itemCount: view.getUint16(at + 10, true),
+    payloadBytes: view.getUint32(at + 8, true),
+    contentBytes: view.getUint32(at + 12, true),
+    codec: view.getUint8(at + 16),
+    kind: view.getUint8(at + 17),
+    itemCount: view.getUint16(at + 18, true),
   };
-  if (view.getUint32(at + 12, true) !== 0) fail("reserved bytes are not zero");
+  if (view.getUint32(at + 20, true) !== 0) fail("reserved bytes are not zero");
   if (header.payloadBytes !== byteLength - CLUSTER_HEADER_BYTES) {
     fail(`a payload of ${header.payloadBytes} bytes in ${byteLength}`);
   }
