@@ -1,0 +1,123 @@
+// Opens an image file: what kind it is (by its bytes, never by its name), its segments, and whether
+// it stayed the same while it was read. Page bytes are read by others, through `fd`.
+import { constants, fstatSync, read } from "node:fs";
+import { type FileHandle, open, stat } from "node:fs/promises";
+import { promisify } from "node:util";
+import { PagefoldError, reasonOf } from "../core/errors.ts";
+import { type ReadAt, type Region, readElfCore } from "./elfcore.ts";
+import type { Segment } from "./image.ts";
+import { rawSegments } from "./raw.ts";
+
+export type ImageFormat = "raw" | "elf-core";
+
+/** An open image. Its content may change while it is open; that is what `checkUnchanged` tells. */
+export interface ImageFile {
+  readonly path: string;
+  /** Opened for reading only; a file descriptor of the process, so worker threads may use it. */
+  readonly fd: number;
+  /** When it was opened. */
+  readonly byteLength: number;
+  /** When it was opened. */
+  readonly mtimeNs: bigint;
+  readonly format: ImageFormat;
+  /** A partition of bytes [0, byteLength), in order; none when the file is empty. */
+  readonly segments: readonly Segment[];
+  /** The addresses of segments, where the format keeps them. */
+  readonly regions?: readonly Region[];
+  /**
+   * Throws CHANGED when the file has another size than when it was opened. Returns a warning when
+   * only its time has changed: what was read is then a mixture of states.
+   */
+  checkUnchanged(): string | undefined;
+  close(): Promise<void>;
+}
+
+const readFd = promisify(read);
+
+/** Opens a regular file. Anything else is refused, by name and with the reason. */
+export async function openImageFile(path: string): Promise<ImageFile> {
+  const handle = await openRegular(path);
+  try {
+    return await describe(path, handle);
+  } catch (error) {
+    await handle.close();
+    throw error instanceof PagefoldError ? error : unreadable(path, error);
+  }
+}
+
+async function openRegular(path: string): Promise<FileHandle> {
+  try {
+    // Looked at before it is opened: opening a device can have effects, opening a fifo can wait.
+    const kind = kindOf(await stat(path));
+    if (kind !== "file") throw notRegular(path, kind);
+    return await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+  } catch (error) {
+    throw error instanceof PagefoldError ? error : unreadable(path, error);
+  }
+}
+
+async function describe(path: string, handle: FileHandle): Promise<ImageFile> {
+  const opened = await handle.stat({ bigint: true });
+  const kind = kindOf(opened);
+  if (kind !== "file") throw notRegular(path, kind);
+  const byteLength = Number(opened.size);
+  const { mtimeNs } = opened;
+  const core = await readElfCore(readerOf(handle.fd, byteLength), byteLength);
+  return {
+    path,
+    fd: handle.fd,
+    byteLength,
+    mtimeNs,
+    format: core === undefined ? "raw" : "elf-core",
+    segments: core?.segments ?? rawSegments(byteLength),
+    ...(core === undefined ? {} : { regions: core.regions }),
+    checkUnchanged: () => compareStat(path, handle.fd, byteLength, mtimeNs),
+    close: () => handle.close(),
+  };
+}
+
+/** Reads as if the file had the length it was opened with. */
+function readerOf(fd: number, byteLength: number): ReadAt {
+  return async (byteOffset, into) => {
+    const wanted = Math.min(into.length, byteLength - byteOffset);
+    let there = 0;
+    while (there < wanted) {
+      const { bytesRead } = await readFd(fd, into, there, wanted - there, byteOffset + there);
+      if (bytesRead === 0) break;
+      there += bytesRead;
+    }
+    return there;
+  };
+}
+
+function compareStat(path: string, fd: number, byteLength: number, mtimeNs: bigint) {
+  const now = fstatSync(fd, { bigint: true });
+  if (Number(now.size) !== byteLength) {
+    const verb = Number(now.size) < byteLength ? "shrank" : "grew";
+    const sizes = `from ${byteLength} to ${now.size} bytes`;
+    throw new PagefoldError("CHANGED", `${path}: ${verb} ${sizes} while it was read`);
+  }
+  return now.mtimeNs === mtimeNs ? undefined : `${path}: was written to while it was read`;
+}
+
+interface FileKind {
+  isFile(): boolean;
+  isDirectory(): boolean;
+  isFIFO(): boolean;
+  isSocket(): boolean;
+}
+
+function kindOf(stats: FileKind): string {
+  if (stats.isFile()) return "file";
+  if (stats.isDirectory()) return "directory";
+  if (stats.isFIFO()) return "fifo";
+  return stats.isSocket() ? "socket" : "device";
+}
+
+function notRegular(path: string, kind: string): PagefoldError {
+  return new PagefoldError("INPUT", `${path}: is a ${kind}, not a regular file`);
+}
+
+function unreadable(path: string, error: unknown): PagefoldError {
+  return new PagefoldError("INPUT", `${path}: ${reasonOf(error)}`, { cause: error });
+}
