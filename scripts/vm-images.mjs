@@ -1,0 +1,70 @@
+// node scripts/vm-images.mjs FOLDER [--guests N] [--memory MiB]
+// Boots small guests and writes their memory: vmN-a.raw at one instant for all, vm0-a.elf of the
+// same instant, vm0-b.raw some seconds later. Also a module: the tests call `makeImages`.
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { installTools, kernelPath, writeInitramfs } from "./vm/build.mjs";
+import { Guest } from "./vm/guest.mjs";
+
+/** How long the first guest runs on before its second image is taken. */
+const SECOND_INSTANT_MS = 4000;
+
+/**
+ * @param {string} folder
+ * @param {{ guests?: number, memoryMiB?: number }} [options] default: 2 guests of 128 MiB
+ * @returns {Promise<string[]>} the paths of the images
+ */
+export async function makeImages(folder, { guests: count = 2, memoryMiB = 128 } = {}) {
+  await installTools();
+  const kernel = await kernelPath();
+  await mkdir(folder, { recursive: true });
+  const runFolder = await mkdtemp(join(tmpdir(), "pagefold-vm-"));
+  /** @type {Guest[]} */
+  const guests = [];
+  const paths = [];
+  try {
+    const initramfs = join(runFolder, "initramfs.gz");
+    await writeInitramfs(initramfs);
+    for (let i = 0; i < count; i++) {
+      const name = `vm${i}`;
+      const seed = 100 + i;
+      guests.push(new Guest({ name, seed, memoryMiB, kernel, initramfs, folder: runFolder }));
+    }
+    await Promise.all(guests.map((guest) => guest.ready()));
+    await Promise.all(guests.map((guest) => guest.pause()));
+    for (const [i, guest] of guests.entries()) {
+      paths.push(join(folder, `vm${i}-a.raw`));
+      await guest.saveRaw(paths[i]);
+    }
+    paths.push(join(folder, "vm0-a.elf"), join(folder, "vm0-b.raw"));
+    await guests[0].saveElf(join(folder, "vm0-a.elf"));
+    await guests[0].resume();
+    await sleep(SECOND_INSTANT_MS);
+    await guests[0].pause();
+    await guests[0].saveRaw(join(folder, "vm0-b.raw"));
+    return paths;
+  } finally {
+    await Promise.all(guests.map((guest) => guest.close()));
+    await rm(runFolder, { recursive: true, force: true });
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { guests: { type: "string" }, memory: { type: "string" } },
+  });
+  if (positionals.length !== 1) {
+    console.error("usage: node scripts/vm-images.mjs FOLDER [--guests N] [--memory MiB]");
+    process.exit(2);
+  }
+  const paths = await makeImages(resolve(positionals[0]), {
+    guests: Number(values.guests ?? 2),
+    memoryMiB: Number(values.memory ?? 128),
+  });
+  for (const path of paths) console.log(path);
+}
