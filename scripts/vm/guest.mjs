@@ -39,7 +39,15 @@ export class Guest {
     this.#options = options;
     const { name, seed, memoryMiB, kernel, initramfs, folder } = options;
     // The emulator alone is asked for: it is there on every machine, and as fast on all of them.
-    const args = ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-name", name];
+    const args = [
+      "-nodefaults",
+      "-no-user-config",
+      "-display",
+      "none",
+      "-no-reboot",
+      "-name",
+      name,
+    ];
     args.push("-machine", "q35,memory-backend=ram", "-accel", "tcg", "-cpu", "max", "-smp", "1");
     args.push("-m", `${memoryMiB}M`, "-kernel", kernel, "-initrd", initramfs);
     const ram = `memory-backend-file,id=ram,size=${memoryMiB}M,share=on`;
@@ -93,7 +101,8 @@ export class Guest {
     this.#socket?.write(`${JSON.stringify({ execute, arguments: parameters })}\n`);
     for (;;) {
       const line = await this.#answers?.next();
-      if (line === undefined || line.done) throw new Error(`${execute}: QEMU closed the connection`);
+      if (line === undefined || line.done)
+        throw new Error(`${execute}: QEMU closed the connection`);
       const answer = JSON.parse(line.value);
       if (answer.error) throw new Error(`${execute}: ${answer.error.desc}`);
       if ("return" in answer) return;
