@@ -45,7 +45,9 @@ export async function kernelPath() {
   try {
     await chmod(folder, 0o755);
     const script = `
-      name() { apt-cache depends linux-image-cloud-amd64 | awk '/Depends: linux-image/ {print $2; exit}'; }
+      name() {
+        apt-cache depends linux-image-cloud-amd64 | awk '/Depends: linux-image/ { print $2; exit }'
+      }
       kernel=$(name 2>/dev/null)
       [ -n "$kernel" ] || { apt-get update -qq; kernel=$(name); }
       apt-get download -qq "$kernel" && dpkg-deb --fsys-tarfile ./*.deb | tar -x ./boot`;

@@ -10,7 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
-/** Without hardware virtualisation a guest needs 20 to 40 s; a stuck one should not take the day. */
+/** Under plain emulation a guest needs 20 to 40 s; a stuck one should not take the day. */
 const BOOT_LIMIT_MS = 240_000;
 
 /**
