@@ -79,12 +79,14 @@ export function exclusionOf(mapping: Mapping): string | undefined {
 }
 
 /**
- * Whether pages that were never touched are zero, so that they need not be read. Pages of a
- * userfaultfd (flag "um") are what its handler will answer, not zero.
+ * Whether pages that were never touched are zero, so that they need not be read. The kernel's own
+ * mappings, such as [vdso], have no file either, but content. Pages of a userfaultfd (flag "um")
+ * are what its handler will answer.
  */
 export function startsAsZeros(mapping: Mapping): boolean {
-  const { inode, permissions, flags } = mapping;
-  return inode === 0n && permissions[3] === "p" && !flags.includes("um");
+  const { inode, permissions, flags, name } = mapping;
+  if (inode !== 0n || permissions[3] !== "p" || flags.includes("um")) return false;
+  return name === "" || name === "[heap]" || name.startsWith("[stack") || name.startsWith("[anon:");
 }
 
 /**

@@ -16,8 +16,6 @@ export interface ProcessStat {
   /** utime, stime, cutime, cstime */
   readonly ticks: readonly number[];
   readonly nice: number;
-  /** With the pid, this tells a process from a later one of the same pid. */
-  readonly startTicks: number;
 }
 
 const PF_KTHREAD = 0x00200000;
@@ -38,7 +36,6 @@ export function parseStat(text: string): ProcessStat {
     isKernelThread: (numbers[5] & PF_KTHREAD) !== 0,
     ticks: numbers.slice(10, 14),
     nice: numbers[15],
-    startTicks: numbers[18],
   };
 }
 
