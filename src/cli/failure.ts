@@ -1,0 +1,72 @@
+// What a failure is to the outside: one line on stderr that names the thing and the number, and an
+// exit code. Nothing here decides what went wrong.
+import { printable } from "./format.ts";
+import { Interruption } from "./interrupt.ts";
+import { ClosedOutput, note } from "./streams.ts";
+
+export const EXIT = { done: 0, failed: 1, usage: 2, mismatch: 3, closedOutput: 141 } as const;
+
+/** Words on the command line that make no sense. */
+export class UsageError extends Error {
+  readonly code = "USAGE";
+}
+
+/** The work was done and its finding is bad: exit code 3. */
+export class Finding extends Error {
+  readonly code = "MISMATCH";
+}
+
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof Interruption) return error.exitCode;
+  if (error instanceof ClosedOutput) return EXIT.closedOutput;
+  switch (codeOf(error)) {
+    case "USAGE":
+      return EXIT.usage;
+    case "MISMATCH":
+    case "DAMAGED":
+      return EXIT.mismatch;
+    default:
+      return EXIT.failed;
+  }
+}
+
+/** Writes the line. A closed stdout is no failure to tell of. */
+export function report(error: unknown, words: readonly string[]): void {
+  if (error instanceof ClosedOutput) return;
+  const message = messageOf(error);
+  const code = codeOf(error);
+  if (wantsJsonLines(words)) {
+    note(JSON.stringify({ schema: "pagefold/error/1", code: code ?? "FAILED", message }));
+  } else {
+    note(`pagefold: ${message}`);
+    if (code === "USAGE") note(`Try '${["pagefold", ...verbOf(error, words)].join(" ")} --help'.`);
+  }
+  if (process.env.PAGEFOLD_DEBUG === "1" && error instanceof Error) note(error.stack ?? "");
+}
+
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return printable(String(error));
+  // commander's own messages begin so, and may suggest another word on a second line.
+  const text = error.message.replace(/^error: /, "").replace(/\n(?=\()/g, " ");
+  const replaceable = codeOf(error) === "OUTPUT" && /: (file exists|exists already)$/.test(text);
+  return printable(replaceable ? `${text} (use -f to replace it)` : text);
+}
+
+/** The stable code of a failure, if it has one. commander's errors are errors of usage. */
+function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { code } = error as NodeJS.ErrnoException;
+  if (code?.startsWith("commander.")) return "USAGE";
+  return code;
+}
+
+/** Before the words could be understood, or although they could not. */
+function wantsJsonLines(words: readonly string[]): boolean {
+  return words.some((word, i) => `${word}=${words[i + 1]}`.startsWith("--progress=json"));
+}
+
+function verbOf(error: unknown, words: readonly string[]): readonly string[] {
+  const { code } = error as NodeJS.ErrnoException;
+  const unknown = words.length === 0 || words[0].startsWith("-");
+  return unknown || code === "commander.unknownCommand" ? [] : [words[0]];
+}

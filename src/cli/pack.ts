@@ -1,0 +1,45 @@
+// pagefold pack: images into a new archive, a pipe or a device.
+import type { Command } from "commander";
+import { UsageError } from "./failure.ts";
+import { packInputs } from "./inputs.ts";
+import { addExamples, forceOption, outputOption } from "./options.ts";
+import { openOutput, refuseInputs } from "./outputs.ts";
+import { addPackOptions, type PackWords, packOptions, showPacked } from "./packing.ts";
+import { withEngine } from "./work.ts";
+
+type Options = PackWords & { output: string; force?: boolean };
+
+export function definePack(command: Command): void {
+  command
+    .argument("[images...]", "files, or - for stdin")
+    .addOption(outputOption())
+    .addOption(forceOption("an existing archive"))
+    .action(pack);
+  addPackOptions(command);
+  addExamples(command, [
+    ["pagefold pack vm*.raw -o fleet.pfa", "what several images share is stored once"],
+    [
+      "pagefold pack */mem.raw -o - | ssh host pagefold unpack - -C /restore",
+      "names are relative to the deepest common directory",
+    ],
+    ["zstdcat vm.zst | pagefold pack - --name vm.raw -o vm.pfa", "an image from stdin"],
+  ]);
+}
+
+async function pack(words: string[], options: Options): Promise<void> {
+  if (options.json && options.output === "-") {
+    throw new UsageError("--json and the archive cannot both go to stdout");
+  }
+  const inputs = await packInputs(words, options);
+  const settings = await packOptions(inputs, options);
+  const output = await openOutput(options.output, options.force);
+  await refuseInputs(output.path, inputs);
+  try {
+    const report = await withEngine("pack", options, (engine, hooks) =>
+      engine.pack(inputs, output.to, { ...settings, ...hooks }),
+    );
+    await showPacked("pack", output.path, report, options);
+  } finally {
+    await output.close();
+  }
+}

@@ -1,0 +1,51 @@
+// pagefold repack: the live content of an archive into a new one, without what was dropped.
+import type { Command } from "commander";
+import { UsageError } from "./failure.ts";
+import { refuseStdin } from "./inputs.ts";
+import {
+  addExamples,
+  addWorkOptions,
+  forceOption,
+  type LevelOption,
+  levelOption,
+  outputOption,
+  type WorkOptions,
+} from "./options.ts";
+import { openOutput, refuseInputs } from "./outputs.ts";
+import { showPacked } from "./packing.ts";
+import { withEngine } from "./work.ts";
+
+type Options = WorkOptions & LevelOption & { output: string; force?: boolean; drop?: string[] };
+
+export function defineRepack(command: Command): void {
+  command
+    .argument("<archive>", "an archive that stays as it is")
+    .addOption(outputOption())
+    .addOption(forceOption("an existing archive"))
+    .option("--drop <names...>", "images to leave out")
+    .addOption(levelOption())
+    .action(repack);
+  addWorkOptions(command);
+  addExamples(command, [
+    ["pagefold repack fleet.pfa -o tidy.pfa", "pages of an image side by side again"],
+    ["pagefold repack fleet.pfa -o small.pfa --drop vm0.raw vm1.raw", "without two images"],
+  ]);
+}
+
+async function repack(archive: string, options: Options): Promise<void> {
+  if (options.json && options.output === "-") {
+    throw new UsageError("--json and the archive cannot both go to stdout");
+  }
+  refuseStdin(archive, "repack");
+  const { drop = [], level } = options;
+  const output = await openOutput(options.output, options.force);
+  await refuseInputs(output.path, [{ name: archive, path: archive }]);
+  try {
+    const report = await withEngine("repack", options, (engine, hooks) =>
+      engine.repack(archive, output.to, { drop, level, ...hooks }),
+    );
+    await showPacked("repack", output.path, report, options);
+  } finally {
+    await output.close();
+  }
+}
