@@ -47,12 +47,14 @@ export async function pauseProcess(pid: number, signal?: AbortSignal): Promise<P
 
 async function waitUntilStopped(pid: number, signal?: AbortSignal): Promise<void> {
   const deadline = Date.now() + STOP_DEADLINE_MS;
-  while (!(await isStopped(pid))) {
+  for (;;) {
+    signal?.throwIfAborted();
+    if (await isStopped(pid)) return;
     if (Date.now() > deadline) {
       const seconds = STOP_DEADLINE_MS / 1000;
       throw new PagefoldError("PROCESS", `process ${pid} did not stop within ${seconds} s`);
     }
-    await sleep(POLL_MS, undefined, signal === undefined ? {} : { signal });
+    await sleep(POLL_MS);
   }
 }
 
