@@ -186,6 +186,7 @@ try {
   say(`  node dist/cli/main.js list ${join(folder, "servers.pfa")}`);
 } catch (error) {
   await rm(folder, { recursive: true, force: true });
-  say(`The demo failed: ${error instanceof Error ? error.message : error}`);
+  const reason = signal.aborted ? signal.reason : error;
+  say(`The demo failed: ${reason instanceof Error ? reason.message : reason}`);
   process.exitCode = 1;
 }

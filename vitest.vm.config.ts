@@ -1,0 +1,11 @@
+// npm run test:vm: tests on the memory of real virtual machines, apart because they boot some.
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["test/vm/**/*.test.ts"],
+    globalSetup: "test/vm/boot.ts",
+    testTimeout: 120_000,
+    fileParallelism: false,
+  },
+});
