@@ -4,12 +4,14 @@
 //
 //   ELF header 64 | program header 56 × n | section header 64, if n ≥ 0xffff | notes | memory
 //
-//   ELF header      +0 7f 'E' 'L' 'F' | +4 class u8 | +5 byte order u8 | +6 version u8 | +16 type u16
-//                   +18 machine u16 | +20 version u32 | +32 phoff u64 | +40 shoff u64 | +52 ehsize u16
-//                   +54 phentsize u16 | +56 phnum u16 | +58 shentsize u16 | +60 shnum u16
+//   ELF header      +0 7f 'E' 'L' 'F' | +4 class u8 | +5 byte order u8 | +6 version u8
+//                   +16 type u16 | +18 machine u16 | +20 version u32 | +32 phoff u64
+//                   +40 shoff u64 | +52 ehsize u16 | +54 phentsize u16 | +56 phnum u16
+//                   +58 shentsize u16 | +60 shnum u16
 //   program header  +0 type u32 | +4 flags u32 | +8 offset u64 | +16 vaddr u64 | +24 paddr u64
 //                   +32 filesz u64 | +40 memsz u64 | +48 align u64
 //   section header  +32 size u64 | +44 info u32 (the true n, when phnum is 0xffff)
+import { MAX_SEGMENTS } from "../core/limits.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import type { Segment } from "./image.ts";
 import { rawSegments } from "./raw.ts";
@@ -28,6 +30,11 @@ const SECTION_HEADER_BYTES = 64;
 
 /** More program headers than any kernel writes by default (65 530); a file with more is raw. */
 const MAX_PROGRAM_HEADERS = 1 << 20;
+/**
+ * A file of more segments is raw as well. Half of what the archive allows: their lengths then fit
+ * into the head of an image, however long each one is.
+ */
+const MAX_CORE_SEGMENTS = MAX_SEGMENTS / 2;
 /** Program headers are read this many at a time, so that a claimed count allocates nothing. */
 const HEADERS_PER_READ = 1024;
 
@@ -61,9 +68,11 @@ export async function readElfCore(
   if ((await read(0, new Uint8Array(head.buffer))) < HEADER_BYTES || !isCore(head))
     return undefined;
   const count = await programHeaderCount(read, head);
-  if (count > MAX_PROGRAM_HEADERS) return { segments: rawSegments(byteLength), regions: [] };
+  const unstructured = { segments: rawSegments(byteLength), regions: [] };
+  if (count > MAX_PROGRAM_HEADERS) return unstructured;
   const tableOffset = Number(head.getBigUint64(32, true));
-  return partition(await loadRanges(read, tableOffset, count, byteLength), byteLength);
+  const layout = partition(await loadRanges(read, tableOffset, count, byteLength), byteLength);
+  return layout.segments.length > MAX_CORE_SEGMENTS ? unstructured : layout;
 }
 
 function isCore(head: DataView): boolean {

@@ -3,9 +3,7 @@
 import { lstat } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { PagefoldError, reasonOf } from "../core/errors.ts";
-
-/** Bytes of a name in UTF-8; as long as a path can be on Linux. */
-export const MAX_NAME_BYTES = 4096;
+import { MAX_NAME_BYTES } from "../core/limits.ts";
 
 /** Each path relative to the deepest directory common to all; a single one is its last part. */
 export function imageNames(paths: readonly string[]): string[] {

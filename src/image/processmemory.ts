@@ -45,8 +45,8 @@ export class ProcessMemory {
   static async open(pid: number): Promise<ProcessMemory> {
     const stat = await readStat(pid);
     if (stat.isKernelThread) {
-      const message = `process ${pid} (${stat.name}) is a kernel thread and has no memory of its own`;
-      throw new PagefoldError("PROCESS", message);
+      const what = "is a kernel thread and has no memory of its own";
+      throw new PagefoldError("PROCESS", `process ${pid} (${stat.name}) ${what}`);
     }
     if ("ZX".includes(stat.state)) {
       throw new PagefoldError("PROCESS", `process ${pid} (${stat.name}) has already ended`);

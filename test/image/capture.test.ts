@@ -1,3 +1,4 @@
+// Captures of live processes of our own: the bytes, the pause, and the process that runs on.
 import { spawnSync } from "node:child_process";
 import {
   chmodSync,

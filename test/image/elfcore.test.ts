@@ -1,3 +1,4 @@
+// ELF64 cores, built by hand and mutated: whatever a file claims, its segments partition it.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
@@ -167,6 +168,22 @@ describe("elfcore: counts", () => {
     const layout = await readElfCore(readerOf(bytes, log), bytes.length);
     expect(layout?.segments).toEqual([{ byteOffset: 0, byteLength: 9000 }]);
     expect(log).toEqual([64, 64]);
+  });
+
+  test("more segments than an archive can describe leave one segment", async () => {
+    const headers = (count: number) =>
+      Array.from({ length: count }, (_, i) => ({ offset: 2 * i + 1, fileBytes: 1 }));
+    for (const [count, segments] of [
+      [262_143, 524_287],
+      [262_144, 1],
+    ]) {
+      const sectionOffset = 64 + count * 56;
+      const byteLength = sectionOffset + 64;
+      const claim = { claimedCount: 0xffff, sectionOffset, sectionCount: count };
+      const layout = await layoutOf(buildCore({ byteLength, headers: headers(count), ...claim }));
+      expect(layout?.segments).toHaveLength(segments);
+      expectPartition(layout?.segments ?? [], byteLength);
+    }
   });
 
   test("what is written is read again, for 0 to 70 000 mappings", async () => {

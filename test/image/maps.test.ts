@@ -1,3 +1,4 @@
+// Lines of /proc/PID/maps and smaps, and which mappings a capture takes or leaves.
 import { describe, expect, test } from "vitest";
 import {
   exclusionOf,
@@ -7,7 +8,7 @@ import {
   startsAsZeros,
 } from "../../src/image/maps.ts";
 
-const SMAPS = `55d0-66d0 r-xp 00001000 fe:00 338944                     /usr/lib/with space.so (deleted)
+const SMAPS = `55d0-66d0 r-xp 00001000 fe:00 338944            /usr/lib/with space.so (deleted)
 Size:                  4 kB
 Rss:                   8 kB
 Swap:                 12 kB

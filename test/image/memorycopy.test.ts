@@ -1,3 +1,4 @@
+// Copying mappings from a made-up memory, in which each page is content, untouched or unreadable.
 import { describe, expect, test } from "vitest";
 import { parseMaps } from "../../src/image/maps.ts";
 import { MemoryCopy } from "../../src/image/memorycopy.ts";

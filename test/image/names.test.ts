@@ -1,3 +1,4 @@
+// Names of images: given to inputs, refused from archives, turned into places below a directory.
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";

@@ -1,3 +1,4 @@
+// Opening image files: recognition by content, refusals by kind of file, changes while open.
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
@@ -73,7 +74,7 @@ describe("open: refuses", () => {
     const folder = temporaryFolder();
     const fifo = join(folder, "fifo");
     const socket = join(folder, "socket");
-    expect(spawnSync("mkfifo", [fifo]).status).toBe(0);
+    expect(spawnSync("sh", ["-c", 'mkfifo "$1"', "sh", fifo]).status).toBe(0);
     const server = createServer().listen(socket);
     onTestFinished(() => void server.close());
     await once(server, "listening");

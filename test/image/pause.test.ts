@@ -1,3 +1,4 @@
+// Stopping a process, and that it runs on after every way in which the pause can end.
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";

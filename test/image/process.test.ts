@@ -1,3 +1,4 @@
+// What /proc says about processes, and the sentences for what the kernel refuses.
 import { describe, expect, test } from "vitest";
 import {
   isSelfOrAncestor,

@@ -1,3 +1,4 @@
+// Sparse output files: holes, temporary names, what is replaced and what is never replaced.
 import { readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";

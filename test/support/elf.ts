@@ -1,7 +1,7 @@
 // Builds ELF64 core files by hand, well-formed or not: each field is what the test says. It shares
 // no code with the reader under test.
 
-export interface ProgramHeader {
+interface ProgramHeader {
   type?: number;
   offset: bigint | number;
   address?: bigint | number;
