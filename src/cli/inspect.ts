@@ -140,7 +140,8 @@ async function inspectArchive(path: string, { json }: Options): Promise<void> {
   const ratio = formatRatio(imageBytes, byteLength);
   const what = `${formatCount(images.length, "image")}, ${formatBytes(imageBytes)}`;
   const lines = [
-    `${printable(path)}: ${what} in ${formatBytes(byteLength)} (${ratio}), generation ${generation}\n`,
+    `${printable(path)}: ${what} in ${formatBytes(byteLength)} (${ratio})`,
+    `, generation ${generation}\n`,
     formatTable([left(""), right(""), right("")], countRows(counts)),
   ];
   if (images.length > 0) {

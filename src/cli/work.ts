@@ -45,6 +45,10 @@ export async function printJson(schema: string, object: object): Promise<void> {
 }
 
 /** The summary of a verb whose product is a file: on stderr, so that pipes stay clean. */
-export function summarize(text: string, { quiet }: Pick<WorkOptions, "quiet">): void {
-  if (!quiet) note(text.replace(/\n$/, ""));
+export function summarize(
+  text: string,
+  { quiet, progress }: Pick<WorkOptions, "quiet" | "progress">,
+): void {
+  // Who asked for lines of JSON on stderr can read nothing else there.
+  if (!quiet && progress !== "json") note(text.replace(/\n$/, ""));
 }

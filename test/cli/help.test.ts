@@ -1,0 +1,73 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { fail, pagefold, succeed } from "../support/cli.ts";
+
+const VERBS = [
+  ...["pack", "append", "unpack", "repack", "list"],
+  ...["verify", "inspect", "cat", "capture"],
+];
+const cwd = ".";
+
+test("--version is the version of the package", async () => {
+  const { version } = JSON.parse(readFileSync("package.json", "utf8"));
+  expect(await succeed(["--version"], cwd)).toBe(`${version}\n`);
+});
+
+describe("--help fits 80 columns", () => {
+  test("names every verb in groups", async () => {
+    const text = await succeed(["--help"], cwd);
+    for (const verb of VERBS) expect(text).toMatch(new RegExp(`^ {2}${verb}[, ]`, "m"));
+    expect(text).toMatch(/^Look inside:$/m);
+    expect(longest(text)).toBeLessThanOrEqual(80);
+  });
+
+  test.each(VERBS)("%s has examples", async (verb) => {
+    const text = await succeed([verb, "--help"], cwd);
+    expect(text).toMatch(new RegExp(`^ {2}.*pagefold ${verb} `, "m"));
+    expect(longest(text)).toBeLessThanOrEqual(80);
+    expect(await succeed(["help", verb], cwd)).toBe(text);
+  });
+});
+
+describe("usage errors exit with 2 and say where help is", () => {
+  test.each([
+    [[], /no verb was given$/],
+    [["pakc", "a"], /unknown command 'pakc' \(Did you mean pack\?\)$/],
+    [["pack", "a"], /required option '-o, --output <file>' not specified$/],
+    [["pack", "-o", "x.pfa"], /no images were given$/],
+    [["pack", "a", "-o", "x.pfa", "--what"], /unknown option '--what'$/],
+    [["pack", "a", "-o", "x.pfa", "-M", "12Q"], /'12Q' is invalid\. A size is bytes/],
+    [["pack", "a", "-o", "x.pfa", "-T", "all"], /'all' is invalid/],
+    [["pack", "a", "-o", "x.pfa", "--level", "best"], /'best' is invalid.*fast, store/],
+    [["pack", "a", "-o", "x.pfa", "--note", "novalue"], /A note is KEY=VALUE/],
+    [["pack", "a", "-o", "x.pfa", "--name", "b"], /--name names the image from stdin/],
+    [["pack", "a", "-o", "x.pfa", "-0"], /-0 needs --files-from$/],
+    [["pack", "-", "-", "-o", "x.pfa"], /stdin can be only one image$/],
+    [["pack", "-", "--files-from", "-", "-o", "x.pfa"], /stdin cannot be both/],
+    [["pack", "a", "-o", "-", "--json"], /cannot both go to stdout$/],
+    [["list"], /missing required argument 'archive'$/],
+    [["list", "-"], /list needs a file/],
+    [["list", "a", "b"], /too many arguments/],
+    [["cat", "a.pfa", "b", "--offset", "-1"], /'-1' is invalid|argument missing/],
+    [["capture", "self", "-o", "x"], /'self' is invalid\. A process id is a number\.$/],
+    [["capture", "1", "-o", "-"], /not stdout$/],
+    [["inspect", "-"], /inspect reads files, not stdin$/],
+  ])("%j", async (words, line) => {
+    await fail(words, { cwd }, { code: 2, line });
+  });
+});
+
+test("PAGEFOLD_DEBUG=1 adds the stack, nothing else does", async () => {
+  const words = ["list", "nowhere.pfa"];
+  const { stderr } = await pagefold(words, { cwd, env: { PAGEFOLD_DEBUG: "1" } });
+  expect(stderr).toMatch(/^ {4}at /m);
+  await fail(
+    words,
+    { cwd },
+    { code: 1, line: /^pagefold: nowhere\.pfa: no such file or directory$/ },
+  );
+});
+
+function longest(text: string): number {
+  return Math.max(...text.split("\n").map((line) => line.length));
+}
