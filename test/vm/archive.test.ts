@@ -44,8 +44,8 @@ describe("memory of virtual machines", () => {
     const packed = await report<PackReport>("pack", ...names.map(image), "-o", output("two.pfa"));
     const [first, second] = packed.images;
     expect(first.frameCount).toBe(first.byteLength / PAGE_BYTES);
-    // The kernel and the files that both guests have alike are a third of the second one.
-    expect(second.counts.duplicateAcross).toBeGreaterThan(second.frameCount / 5);
+    // The kernel and the files that both guests have alike are a quarter of the second one.
+    expect(second.counts.duplicateAcross).toBeGreaterThan(second.frameCount / 8);
     expect(second.storedBytes).toBeLessThan(first.storedBytes);
     expect(packed.outputBytes).toBeLessThan(packed.inputBytes / 2);
     await expectSame(output("two.pfa"), names);
@@ -64,8 +64,9 @@ describe("memory of virtual machines", () => {
   it("append: a later instant of a guest costs little", async () => {
     const packed = await report<PackReport>("append", output("two.pfa"), image("vm0-b.raw"));
     const [later] = packed.images;
-    const found = later.counts.zero + later.counts.uniform + later.counts.duplicateAcross;
-    expect(found).toBeGreaterThan(later.frameCount * 0.8);
+    const { similar, compressed, raw } = later.counts;
+    expect(similar + compressed + raw).toBeLessThan(later.frameCount / 10);
+    expect(later.storedBytes).toBeLessThan(later.byteLength / 50);
     await expectSame(output("two.pfa"), ["vm0-a.raw", "vm1-a.raw", "vm0-b.raw"]);
     const verified = await report<VerifyReport>("verify", output("two.pfa"));
     expect(verified.intact).toBe(true);
