@@ -7,7 +7,7 @@ import ts from "typescript";
 export type Tree = ReadonlyMap<string, string>;
 
 /** The level of each folder of src/; the files of src/ itself are level 6. */
-export const LEVELS: Readonly<Record<string, number>> = {
+const LEVELS: Readonly<Record<string, number>> = {
   core: 0,
   kernels: 1,
   wire: 1,
