@@ -159,7 +159,8 @@ export interface ArchivedImageInfo {
   /** 16 bytes, docs/format.md §3. */
   checksum: Uint8Array;
   sha256: string | undefined;
-  base: { name: string; byteLength: number } | undefined;
+  /** The image this one was made against, and its checksum. */
+  base: { name: string; byteLength: number; checksum: Uint8Array } | undefined;
 }
 
 export interface ArchivedImage extends ArchivedImageInfo {

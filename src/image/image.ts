@@ -82,12 +82,25 @@ export class FrameMap {
     return runs;
   }
 
+  /** The frame that holds a byte of the file, and how many bytes of it come before. */
+  frameAt(byteOffset: number): { frame: number; skipBytes: number } {
+    const index = this.search((i) => this.segments[i].byteOffset <= byteOffset);
+    const inside = byteOffset - this.segments[index].byteOffset;
+    const skipBytes = inside % PAGE_BYTES;
+    return { frame: this.firstFrames[index] + (inside - skipBytes) / PAGE_BYTES, skipBytes };
+  }
+
   private segmentOf(frame: number): number {
+    return this.search((i) => this.firstFrames[i] <= frame);
+  }
+
+  /** The last segment that begins no later than what is looked for. */
+  private search(beginsBefore: (index: number) => boolean): number {
     let low = 0;
     let high = this.segments.length - 1;
     while (low < high) {
       const middle = (low + high + 1) >> 1;
-      if (this.firstFrames[middle] <= frame) low = middle;
+      if (beginsBefore(middle)) low = middle;
       else high = middle - 1;
     }
     return low;

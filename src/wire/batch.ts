@@ -126,7 +126,8 @@ function inflateHead(stored: Uint8Array, what: string): Uint8Array {
     throw new PagefoldError("DAMAGED", `${what}: inflates to ${length} bytes`);
   }
   try {
-    const head = inflateSync(stored.subarray(4), { out: new Uint8Array(length) });
+    // One byte of room more than allowed: a stream that goes on is found out by filling it.
+    const head = inflateSync(stored.subarray(4), { out: new Uint8Array(length + 1) });
     if (head.length === length) return head;
   } catch {}
   throw new PagefoldError("DAMAGED", `${what}: the head does not inflate to ${length} bytes`);

@@ -1,7 +1,14 @@
 // What each frame is, as runs: the records of PAGES batches and of index leaves
 // (docs/format.md §2). Slots are absolute here and relative on the wire.
 import type { ByteReader, ByteWriter } from "../core/bytes.ts";
-import { MAX_BATCH_FRAMES, MAX_CLUSTER_ITEMS, MAX_CLUSTERS, MAX_FRAMES } from "../core/limits.ts";
+import { CLUSTER_HEADER_BYTES } from "../core/cluster.ts";
+import {
+  MAX_BATCH_FRAMES,
+  MAX_CLUSTER_BYTES,
+  MAX_CLUSTER_ITEMS,
+  MAX_CLUSTERS,
+  MAX_FRAMES,
+} from "../core/limits.ts";
 
 export const RecordKind = {
   ZERO: 1,
@@ -52,6 +59,31 @@ function continues(last: Run, next: Run): boolean {
     case RecordKind.BASE:
       return last.kind === next.kind && last.frame + last.length === next.frame;
   }
+}
+
+/** The part of `runs`, which begin at frame `firstFrame`, that covers frames [from, to). */
+export function clipRuns(
+  runs: readonly Run[],
+  firstFrame: number,
+  from: number,
+  to: number,
+): Run[] {
+  const clipped: Run[] = [];
+  let frame = firstFrame;
+  for (const run of runs) {
+    const start = Math.max(frame, from);
+    const end = Math.min(frame + run.length, to);
+    if (start < end) clipped.push(partOfRun(run, start - frame, end - start));
+    frame += run.length;
+    if (frame >= to) break;
+  }
+  return clipped;
+}
+
+function partOfRun(run: Run, skipped: number, length: number): Run {
+  if (run.kind === RecordKind.DUPLICATE) return { ...run, item: run.item + skipped, length };
+  if (run.kind === RecordKind.BASE) return { ...run, frame: run.frame + skipped, length };
+  return { ...run, length };
 }
 
 /** Where relative fields are counted from: updated by every DUPLICATE in a leaf, fixed in PAGES. */
@@ -134,6 +166,9 @@ function readRun(
   }
 }
 
+/** A cluster with its header is never longer: content that does not shrink is stored raw. */
+export const MAX_CLUSTER_ENTRY_BYTES = 2 * MAX_CLUSTER_BYTES;
+
 /** One cluster of a PAGES body, as its head lists it. */
 export interface ClusterEntry {
   /** Bytes with header. */
@@ -158,7 +193,8 @@ export function writeClusterEntry(writer: ByteWriter, entry: ClusterEntry): void
 }
 
 export function readClusterEntry(reader: ByteReader): ClusterEntry {
-  const byteLength = reader.varint(2 ** 21);
+  const byteLength = reader.varint(MAX_CLUSTER_ENTRY_BYTES);
+  if (byteLength <= CLUSTER_HEADER_BYTES) reader.fail(`a cluster of ${byteLength} bytes`);
   const coded = reader.varint(MAX_CLUSTER_ITEMS * 2 + 1);
   const entry = { byteLength, itemCount: coded >> 1, isDeltas: (coded & 1) === 1 };
   if (entry.itemCount === 0) reader.fail("a cluster without items");
