@@ -6,10 +6,14 @@ import ts from "typescript";
 /** All files by path relative to the root. */
 export type Tree = ReadonlyMap<string, string>;
 
-/** The level of each folder of src/; the files of src/ itself are level 6. */
+/**
+ * The level of each folder of src/. Kernels lie below the rest of their level, because the tables
+ * of dedup/ are kernels. The files of src/ itself are level 6, but for the types of the public
+ * interface: archive/ implements them.
+ */
 const LEVELS: Readonly<Record<string, number>> = {
   core: 0,
-  kernels: 1,
+  kernels: 0.5,
   wire: 1,
   dedup: 1,
   qemu: 1,
@@ -18,6 +22,7 @@ const LEVELS: Readonly<Record<string, number>> = {
   transport: 2,
   store: 2,
   pipeline: 3,
+  "api.ts": 3,
   archive: 4,
   migration: 4,
   report: 4,
@@ -132,7 +137,8 @@ function checkFunctions({ path, ast }: Source): string[] {
 function folderOf(path: string): string | undefined {
   const parts = path.split("/");
   if (parts[0] !== "src") return undefined;
-  return parts.length === 2 ? "" : parts[1];
+  if (parts.length > 2) return parts[1];
+  return parts[1] in LEVELS ? parts[1] : "";
 }
 
 /** The path that a relative import of a file means. */
@@ -173,7 +179,7 @@ function checkTest({ path, ast }: Source): string[] {
   visit(ast, (node) => {
     if (!ts.isPropertyAccessExpression(node) || !ts.isIdentifier(node.expression)) return;
     const call = `${node.expression.text}.${node.name.text}`;
-    if (/^(it|test|describe)\.(skip|only|todo)/.test(call)) found.push(`${path}: ${call}`);
+    if (/^(it|test|describe)\.(skip|only|todo)$/.test(call)) found.push(`${path}: ${call}`);
   });
   return found;
 }
@@ -217,14 +223,14 @@ function checkReach(sources: readonly Source[]): string[] {
   return found;
 }
 
-/** A test in a folder of a layer is named after a file of that layer; an oracle after a kernel. */
+/** Tests of kernels and layers are named after a file; those of the CLI speak of whole commands. */
 function checkMirror(tree: Tree): string[] {
   const found: string[] = [];
   for (const path of tree.keys()) {
     const [, folder, name] = /^test\/(\w+)\/([^/]+)\.test\.ts$/.exec(path) ?? [];
     if (folder === undefined || name === undefined) continue;
     const mirrored = folder === "assembly" ? `assembly/${name}` : `src/${folder}/${name}`;
-    const isMirror = folder === "assembly" || (folder in LEVELS && folder !== "");
+    const isMirror = folder === "assembly" || (folder in LEVELS && folder !== "cli");
     if (isMirror && !tree.has(`${mirrored}.ts`)) found.push(`${path}: there is no ${mirrored}.ts`);
   }
   return found;
