@@ -3,6 +3,7 @@ export { checksum } from "./checksum";
 export { compare } from "./compare";
 export { diff, diffBlocks, gatherBlocks, scatterBlocks } from "./diff";
 export { fingerprintPages } from "./fingerprint";
+export { lz4Compress, lz4Decompress } from "./lz4";
 export { survey } from "./survey";
 export { tableBytes, tableCount, tableEntry, tableInit, tableLookup } from "./table";
 export { sketchBytes, sketchInit, sketchInsert, sketchLookup } from "./sketchtable";
