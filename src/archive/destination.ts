@@ -1,0 +1,49 @@
+// Where a stream of batches ends up: a new file, somebody's stream, or (append.ts) an archive that
+// grows. Whatever happens, `discard` leaves nothing half written.
+import type { PackOutput } from "../api.ts";
+import type { Checksum } from "../wire/checksum.ts";
+import type { ArchiveState } from "../wire/superblock.ts";
+import { type ByteSink, fileSink, streamSink } from "./bytesink.ts";
+import { createFile } from "./commit.ts";
+import type { FoldSession } from "./fold.ts";
+import type { WriterStart } from "./writer.ts";
+
+export interface Destination {
+  readonly sink: ByteSink;
+  /** From where clusters can be read back; undefined if they cannot. */
+  readonly clusterFd: number | undefined;
+  readonly generation: number;
+  readonly start: WriterStart | undefined;
+  /** Pages that are stored there already. */
+  readonly pageCount: number;
+  /** Makes what is stored there known to a new session. */
+  learn(session: FoldSession): Promise<void>;
+  commit(state: ArchiveState): Promise<void>;
+  discard(): Promise<void>;
+}
+
+export async function openDestination(
+  output: PackOutput,
+  checksum: Checksum,
+): Promise<Destination> {
+  const nothing = { start: undefined, pageCount: 0, learn: async () => undefined };
+  if ("write" in output) {
+    return {
+      ...nothing,
+      sink: streamSink((bytes) => output.write(bytes)),
+      clusterFd: undefined,
+      generation: 0,
+      commit: async () => undefined,
+      discard: async () => undefined,
+    };
+  }
+  const file = await createFile(output.path, output.force ?? false);
+  return {
+    ...nothing,
+    sink: fileSink(file.fd, output.path),
+    clusterFd: file.fd,
+    generation: 1,
+    commit: (state) => file.commit(state, checksum),
+    discard: () => file.discard(),
+  };
+}

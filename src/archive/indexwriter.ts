@@ -1,0 +1,168 @@
+// Collects the index while a stream is written: leaves of images, places and contents of clusters.
+// What is complete is held back for the end, where one read finds it, as long as it is small.
+import { BatchType } from "../wire/batch.ts";
+import {
+  type ClusterPlace,
+  encodeContents,
+  encodeLeaf,
+  encodePlaces,
+  type IndexPointer,
+} from "../wire/indexhead.ts";
+import { type PagesHead, pushRun, type Run, resolveRuns } from "../wire/records.ts";
+
+/** Runs and frames after which a leaf is complete. */
+const LEAF_RUNS = 4096;
+const LEAF_FRAMES = 1 << 20;
+const PLACES_CLUSTERS = 32_768;
+const CONTENTS_BYTES = 1 << 20;
+/** Index bytes (before deflation) that are held back for the end of the stream. */
+const HELD_BYTES = 16 << 20;
+
+type IndexType = typeof BatchType.LEAF | typeof BatchType.PLACES | typeof BatchType.CONTENTS;
+
+/** A finished index batch that has not been written yet. */
+export interface HeldBatch {
+  readonly type: IndexType;
+  readonly head: Uint8Array;
+  readonly pointer: IndexPointer;
+}
+
+interface OpenLeaf {
+  firstFrame: number;
+  frameCount: number;
+  runs: Run[];
+}
+
+export class IndexWriter {
+  /** Leaves by image number; pointers get their place when they are written. */
+  readonly leaves = new Map<number, IndexPointer[]>();
+  readonly places: IndexPointer[];
+  readonly contents: IndexPointer[];
+  private readonly openLeaves = new Map<number, OpenLeaf>();
+  private pendingPlaces: ClusterPlace[] = [];
+  private pendingContents: Uint8Array[] = [];
+  private pendingContentsBytes = 0;
+  private contentsFirstCluster: number;
+  private contentsClusters = 0;
+  private held: HeldBatch[] = [];
+  private heldBytes = 0;
+
+  /** `places` and `contents` are what an archive that is appended to has already. */
+  constructor(places: IndexPointer[], contents: IndexPointer[], clusterCount: number) {
+    this.places = places;
+    this.contents = contents;
+    this.contentsFirstCluster = clusterCount;
+  }
+
+  /** Takes a PAGES batch whose clusters begin at `bodyOffset`. */
+  pages(head: PagesHead, bodyOffset: number, fingerprints: Uint8Array): void {
+    this.leaf(head);
+    let byteOffset = bodyOffset;
+    for (const cluster of head.clusters) {
+      this.pendingPlaces.push({ byteOffset, ...cluster });
+      byteOffset += cluster.byteLength;
+    }
+    if (this.pendingPlaces.length >= PLACES_CLUSTERS) this.closePlaces();
+    this.pendingContents.push(fingerprints);
+    this.pendingContentsBytes += fingerprints.length;
+    this.contentsClusters += head.clusters.length;
+    if (this.pendingContentsBytes >= CONTENTS_BYTES) this.closeContents();
+  }
+
+  /** An image (or its round) is complete: its last leaf is. */
+  endImage(image: number): void {
+    this.closeLeaf(image);
+  }
+
+  /** Batches to write now: contents at once, the others when too much is held. */
+  takeReady(): HeldBatch[] {
+    if (this.heldBytes > HELD_BYTES) return this.takeAll();
+    const ready = this.held.filter((batch) => batch.type === BatchType.CONTENTS);
+    if (ready.length > 0) this.held = this.held.filter((b) => b.type !== BatchType.CONTENTS);
+    for (const batch of ready) this.heldBytes -= batch.head.length;
+    return ready;
+  }
+
+  /** Everything that is left, in the order in which it should lie before the directory. */
+  finish(): HeldBatch[] {
+    this.closeContents();
+    this.closePlaces();
+    const order = [BatchType.CONTENTS, BatchType.LEAF, BatchType.PLACES] as const;
+    return this.takeAll().sort((a, b) => order.indexOf(a.type) - order.indexOf(b.type));
+  }
+
+  private takeAll(): HeldBatch[] {
+    const all = this.held;
+    this.held = [];
+    this.heldBytes = 0;
+    return all;
+  }
+
+  private leaf(head: PagesHead): void {
+    let leaf = this.openLeaves.get(head.image);
+    if (!leaf) {
+      leaf = { firstFrame: head.firstFrame, frameCount: 0, runs: [] };
+      this.openLeaves.set(head.image, leaf);
+    }
+    for (const run of resolveRuns(head)) pushRun(leaf.runs, run);
+    leaf.frameCount += head.frameCount;
+    if (leaf.runs.length >= LEAF_RUNS || leaf.frameCount >= LEAF_FRAMES) this.closeLeaf(head.image);
+  }
+
+  private closeLeaf(image: number): void {
+    const leaf = this.openLeaves.get(image);
+    if (!leaf) return;
+    this.openLeaves.delete(image);
+    const pointer = {
+      first: leaf.firstFrame,
+      count: leaf.frameCount,
+      byteOffset: 0,
+      byteLength: 0,
+    };
+    const leaves = this.leaves.get(image);
+    if (leaves) leaves.push(pointer);
+    else this.leaves.set(image, [pointer]);
+    this.hold(BatchType.LEAF, encodeLeaf({ image, ...leaf }), pointer);
+  }
+
+  private closePlaces(): void {
+    const places = this.pendingPlaces;
+    if (places.length === 0) return;
+    const first = nextOf(this.places);
+    const pointer = { first, count: places.length, byteOffset: 0, byteLength: 0 };
+    this.places.push(pointer);
+    this.hold(BatchType.PLACES, encodePlaces({ firstCluster: first, places }), pointer);
+    this.pendingPlaces = [];
+  }
+
+  private closeContents(): void {
+    const clusterCount = this.contentsClusters;
+    if (clusterCount === 0) return;
+    const firstCluster = this.contentsFirstCluster;
+    const fingerprints = new Uint8Array(this.pendingContentsBytes);
+    let at = 0;
+    for (const part of this.pendingContents) {
+      fingerprints.set(part, at);
+      at += part.length;
+    }
+    const pointer = { first: firstCluster, count: clusterCount, byteOffset: 0, byteLength: 0 };
+    this.contents.push(pointer);
+    const head = encodeContents({ firstCluster, clusterCount, fingerprints });
+    this.hold(BatchType.CONTENTS, head, pointer);
+    this.contentsFirstCluster += clusterCount;
+    this.contentsClusters = 0;
+    this.pendingContents = [];
+    this.pendingContentsBytes = 0;
+  }
+
+  private hold(type: IndexType, head: Uint8Array, pointer: IndexPointer): void {
+    const own = new Uint8Array(head);
+    this.held.push({ type, head: own, pointer });
+    this.heldBytes += own.length;
+  }
+}
+
+function nextOf(pointers: readonly IndexPointer[]): number {
+  const last = pointers.at(-1);
+  return last ? last.first + last.count : 0;
+}

@@ -1,0 +1,154 @@
+// Packs inputs into a destination: a new archive, a stream, or an archive that grows.
+import type { ImageReport, PackInput, PackOptions, PackReport } from "../api.ts";
+import { PagefoldError } from "../core/errors.ts";
+import { PAGE_BYTES } from "../core/page.ts";
+import { FrameMap, frameCountOf } from "../image/image.ts";
+import { type ImageFile, openImageFile } from "../image/open.ts";
+import type { EngineResources } from "../pipeline/resources.ts";
+import { type BaseReference, faultOfName } from "../wire/imagehead.ts";
+import type { Destination } from "./destination.ts";
+import { FoldSession } from "./fold.ts";
+import { levelParameters } from "./levels.ts";
+import { type FoldedImage, ImageFolder, type ImageSettings } from "./packimage.ts";
+import { ProgressMeter } from "./progress.ts";
+
+/** Frames of a base, and the name it is stored under. */
+export interface OpenBase {
+  readonly name: string;
+  readonly file: ImageFile;
+}
+
+/**
+ * Folds `inputs` into `destination` and commits it. On any failure the destination is discarded
+ * and nothing of the operation remains.
+ */
+export async function packInto(
+  resources: EngineResources,
+  inputs: readonly PackInput[],
+  destination: Destination,
+  base: OpenBase | undefined,
+  options: PackOptions,
+): Promise<PackReport> {
+  const began = performance.now();
+  const opened: (ImageFile | undefined)[] = [];
+  try {
+    checkNames(inputs);
+    for (const input of inputs) {
+      opened.push("path" in input ? await openImageFile(input.path) : undefined);
+    }
+    const report = await fold(resources, inputs, opened, destination, base, options);
+    return { ...report, elapsedMs: performance.now() - began };
+  } finally {
+    await Promise.allSettled(opened.map((file) => file?.close()));
+    await destination.discard();
+  }
+}
+
+async function fold(
+  resources: EngineResources,
+  inputs: readonly PackInput[],
+  opened: readonly (ImageFile | undefined)[],
+  destination: Destination,
+  base: OpenBase | undefined,
+  options: PackOptions,
+): Promise<Omit<PackReport, "elapsedMs">> {
+  const { signal } = options;
+  const { sink, clusterFd, start } = destination;
+  const files = opened.concat(base?.file);
+  const pageCount = totalPages(inputs, files, destination.pageCount);
+  const level = levelParameters(options.level);
+  const session = new FoldSession(resources, { sink, level, pageCount, clusterFd, start, signal });
+  try {
+    await destination.learn(session);
+    const reference = base && (await learn(session, base));
+    const meter = new ProgressMeter(
+      options.onProgress,
+      totalBytes(opened),
+      () => session.writer.writtenBytes,
+    );
+    const settings: ImageSettings = {
+      arena: resources.arena,
+      base: reference,
+      sha256: options.digests?.includes("sha256") ?? false,
+      expectedSha256: options.expectedSha256,
+      signal,
+      warn: (message) => options.onWarning?.(message),
+      advance: (name, bytes) => meter.advance(name, bytes),
+    };
+    const folded: FoldedImage[] = [];
+    for (const [i, input] of inputs.entries()) {
+      folded.push(await foldInput(session, input, opened[i], settings));
+    }
+    await session.pipeline.drain();
+    const reports = await Promise.all(folded.map((image) => image.done));
+    const state = await session.writer.finish(destination.generation);
+    signal?.throwIfAborted();
+    await destination.commit(state);
+    meter.finish();
+    return summary(reports, session.writer.writtenBytes);
+  } finally {
+    await session.close();
+  }
+}
+
+function foldInput(
+  session: FoldSession,
+  input: PackInput,
+  file: ImageFile | undefined,
+  settings: ImageSettings,
+): Promise<FoldedImage> {
+  const folder = new ImageFolder(session, input, settings);
+  if (file) return folder.fromFile(file);
+  if ("bytes" in input) return folder.fromBytes(input.bytes, input.mtimeMs ?? Date.now());
+  if ("source" in input) return folder.fromSource(input);
+  throw new PagefoldError("USAGE", `${input.name}: an input has a path, bytes or a source`);
+}
+
+async function learn(session: FoldSession, base: OpenBase): Promise<BaseReference> {
+  const { fd, path, byteLength, segments } = base.file;
+  const map = new FrameMap(segments);
+  const checksum = await session.learnBase({ name: path, image: -1, file: { fd, map } });
+  const { name } = base;
+  return { name, byteLength, checksum: checksum.finish(byteLength, map.frameCount) };
+}
+
+function checkNames(inputs: readonly PackInput[]): void {
+  const seen = new Set<string>();
+  for (const { name } of inputs) {
+    const fault = faultOfName(name);
+    if (fault) throw new PagefoldError("USAGE", `image name ${JSON.stringify(name)} ${fault}`);
+    if (seen.has(name)) throw new PagefoldError("USAGE", `image name "${name}" is given twice`);
+    seen.add(name);
+  }
+}
+
+/** Undefined as soon as one input's length is unknown. */
+function totalPages(
+  inputs: readonly PackInput[],
+  files: readonly (ImageFile | undefined)[],
+  known: number,
+): number | undefined {
+  if (inputs.some((input) => "bytes" in input)) return undefined;
+  let pages = known;
+  for (const file of files) pages += file ? frameCountOf(file.segments) : 0;
+  for (const input of inputs) pages += "source" in input ? input.source.frameCount : 0;
+  return pages;
+}
+
+function totalBytes(opened: readonly (ImageFile | undefined)[]): number | undefined {
+  let bytes = 0;
+  for (const file of opened) {
+    if (!file) return undefined;
+    bytes += frameCountOf(file.segments) * PAGE_BYTES;
+  }
+  return bytes;
+}
+
+function summary(reports: (ImageReport & { unlistedPages: number })[], outputBytes: number) {
+  return {
+    images: reports.map(({ unlistedPages: _, ...report }) => report),
+    inputBytes: reports.reduce((sum, { byteLength }) => sum + byteLength, 0),
+    outputBytes,
+    unlistedPages: reports.reduce((sum, { unlistedPages }) => sum + unlistedPages, 0),
+  };
+}

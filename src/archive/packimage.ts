@@ -1,0 +1,179 @@
+// Folds one input into a session: says IMAGE, sends its pages, says END. Pages of a file are read
+// by workers; pages of streams and sources pass through a private buffer.
+import { createHash } from "node:crypto";
+import type { ImageReport, PackInput } from "../api.ts";
+import type { Arena } from "../core/arena.ts";
+import { PagefoldError } from "../core/errors.ts";
+import { PAGE_BYTES, pagesFor } from "../core/page.ts";
+import { BATCH_PAGES, slabPart } from "../core/slab.ts";
+import { FrameMap } from "../image/image.ts";
+import type { ImageFile } from "../image/open.ts";
+import type { Batch, FoldSource } from "../pipeline/batch.ts";
+import type { BatchNumbers } from "../pipeline/pipeline.ts";
+import { slabFingerprints } from "../pipeline/surveyed.ts";
+import { type BaseReference, emptyCounts, type ImageHead } from "../wire/imagehead.ts";
+import { rebatch } from "./chunks.ts";
+import type { FoldSession } from "./fold.ts";
+
+const BATCH_BYTES = BATCH_PAGES * PAGE_BYTES;
+
+/** What all images of a pack have in common. */
+export interface ImageSettings {
+  readonly arena: Arena;
+  readonly base: BaseReference | undefined;
+  readonly sha256: boolean;
+  readonly expectedSha256: ReadonlyMap<string, string> | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly warn: (message: string) => void;
+  /** Told of every emitted batch. */
+  readonly advance: (name: string, inputBytes: number) => void;
+}
+
+/** An image whose pages are on their way; `done` resolves once its END is said. */
+export interface FoldedImage {
+  readonly done: Promise<ImageReport & { unlistedPages: number }>;
+}
+
+/** Folds one image. Each method resolves when the next image may begin. */
+export class ImageFolder {
+  private readonly session: FoldSession;
+  private readonly settings: ImageSettings;
+  private readonly name: string;
+  private readonly notes: [string, string][];
+  private readonly checksum;
+  private readonly hash;
+  private readonly counts = emptyCounts();
+  private storedBytes = 0;
+  private unlistedPages = 0;
+  private frameCount = 0;
+  private file: ImageFile | undefined;
+  private map: FrameMap | undefined;
+
+  constructor(session: FoldSession, input: PackInput, settings: ImageSettings) {
+    this.session = session;
+    this.settings = settings;
+    this.name = input.name;
+    this.notes = Object.entries(input.notes ?? {});
+    this.checksum = session.newChecksum();
+    const hashed = settings.sha256 || settings.expectedSha256 !== undefined;
+    this.hash = hashed ? createHash("sha256") : undefined;
+  }
+
+  /** Takes the file over and closes it when its pages are no longer needed. */
+  async fromFile(file: ImageFile): Promise<FoldedImage> {
+    this.file = file;
+    this.map = new FrameMap(file.segments);
+    const segmentBytes = file.segments.map((segment) => segment.byteLength);
+    const image = this.begin({
+      format: file.format,
+      byteLength: file.byteLength,
+      mtimeNs: file.mtimeNs,
+      segmentBytes: segmentBytes.length > 1 ? segmentBytes : [],
+    });
+    const source = { name: file.path, image, file: { fd: file.fd, map: this.map } };
+    this.frameCount = this.map.frameCount;
+    await this.session.addFile(source, { counts: this.counts, emitted: this.emitted });
+    return this.end(image, () => file.byteLength);
+  }
+
+  /** The bytes of a raw image of unknown length. */
+  async fromBytes(bytes: AsyncIterable<Uint8Array>, mtimeMs: number): Promise<FoldedImage> {
+    const mtimeNs = BigInt(Math.round(mtimeMs)) * 1_000_000n;
+    const head = { format: "raw", byteLength: undefined, mtimeNs, segmentBytes: [] };
+    const image = this.begin(head);
+    const source = { name: this.name, image, file: undefined };
+    let byteLength = 0;
+    for await (const piece of rebatch(bytes, BATCH_BYTES)) {
+      byteLength += piece.length;
+      this.hash?.update(piece);
+      await this.addPages(source, piece);
+    }
+    return this.end(image, () => byteLength);
+  }
+
+  /** All frames of a page source; its image is a whole number of pages. */
+  async fromSource(input: Extract<PackInput, { source: unknown }>): Promise<FoldedImage> {
+    const { frameCount } = input.source;
+    const byteLength = frameCount * PAGE_BYTES;
+    const mtimeNs = BigInt(Math.round(input.mtimeMs ?? Date.now())) * 1_000_000n;
+    const image = this.begin({ format: "raw", byteLength, mtimeNs, segmentBytes: [] });
+    const source = { name: this.name, image, file: undefined };
+    while (this.frameCount < frameCount) {
+      const count = Math.min(BATCH_PAGES, frameCount - this.frameCount);
+      const pages = new Uint8Array(count * PAGE_BYTES);
+      await input.source.read(this.frameCount, count, pages, this.settings.signal);
+      this.hash?.update(pages);
+      await this.addPages(source, pages);
+    }
+    return this.end(image, () => byteLength);
+  }
+
+  /** Sends the next pages; the last one may be partial. */
+  private async addPages(source: FoldSource, bytes: Uint8Array): Promise<void> {
+    const count = pagesFor(bytes.length);
+    const fill = async (pages: Uint8Array): Promise<void> => {
+      pages.set(bytes);
+      pages.fill(0, bytes.length);
+    };
+    const listener = { counts: this.counts, emitted: this.emitted };
+    await this.session.addFilled(source, this.frameCount, count, fill, listener);
+    this.frameCount += count;
+  }
+
+  /** Says IMAGE, after everything that was sent before; returns its number. */
+  private begin(head: Omit<ImageHead, "image" | "name" | "notes" | "base">): number {
+    const { name, notes } = this;
+    const { base } = this.settings;
+    return this.session.beginImage({ ...head, name, notes, ...(base ? { base } : {}) });
+  }
+
+  private end(image: number, byteLength: () => number): FoldedImage {
+    const done = this.session.pipeline.inOrder(async () => this.sayEnd(image, byteLength()));
+    return { done };
+  }
+
+  private sayEnd(image: number, byteLength: number): ImageReport & { unlistedPages: number } {
+    const warning = this.file?.checkUnchanged();
+    if (warning) this.settings.warn(warning);
+    const digest = this.hash?.digest();
+    const sha256 = digest?.toString("hex");
+    this.checkExpected(sha256);
+    const { name, counts, storedBytes, frameCount, unlistedPages } = this;
+    this.session.writer.endImage({
+      image,
+      round: 0,
+      byteLength,
+      checksum: this.checksum.finish(byteLength, frameCount),
+      digests: digest ? [["sha256", digest]] : [],
+      counts,
+      storedBytes,
+    });
+    const report = { name, byteLength, frameCount, counts, storedBytes, unlistedPages };
+    return sha256 ? { ...report, sha256 } : report;
+  }
+
+  private checkExpected(sha256: string | undefined): void {
+    const { expectedSha256 } = this.settings;
+    if (!expectedSha256) return;
+    const expected = expectedSha256.get(this.name);
+    if (expected === sha256) return;
+    const reason = expected ? `SHA-256 is ${sha256}, not ${expected}` : "no SHA-256 to check";
+    throw new PagefoldError("MISMATCH", `${this.name}: ${reason}`);
+  }
+
+  private readonly emitted = (batch: Batch, numbers: BatchNumbers): void => {
+    const { arena } = this.settings;
+    const { frames, slabPtr } = batch;
+    this.checksum.add(slabFingerprints(arena, slabPtr, frames.length));
+    this.storedBytes += numbers.storedBytes;
+    this.unlistedPages += numbers.unlistedPages;
+    if (this.hash && this.map) {
+      const pages = slabPart(slabPtr, "pages");
+      for (const run of this.map.runs(frames.first, frames.length)) {
+        const at = pages + (run.frame - frames.first) * PAGE_BYTES;
+        this.hash.update(arena.at(at, run.byteLength));
+      }
+    }
+    this.settings.advance(this.name, frames.length * PAGE_BYTES);
+  };
+}

@@ -1,0 +1,134 @@
+// Everything that is known of the pages one session has seen: fingerprints, sketches, and where
+// content is stored. One scope is shared by all images of a session and by nobody else.
+import type { Arena, Region } from "../core/arena.ts";
+import { PLACE_BYTES } from "../core/slab.ts";
+import { type Kernels, TABLE_ENTRY_BYTES } from "../kernels/abi.ts";
+
+const SKETCH_PLACE_BYTES = 32;
+const PLACE_OFFSET = 16;
+const SLOT_OFFSET = 24;
+
+// Slot of an entry, two u32:
+//    cluster number, then  bit 31 known · bit 30 deltas · bit 29 base · bits 0–7 item
+const SLOT_KNOWN = 0x8000_0000;
+const SLOT_DELTAS = 0x4000_0000;
+const SLOT_BASE = 0x2000_0000;
+
+/** Ordinal of content that no batch of this session brought. */
+export const NO_ORDINAL = 2 ** 53 - 1;
+
+/** Where the content of an entry is stored. */
+export interface StoredSlot {
+  readonly cluster: number;
+  readonly item: number;
+  readonly isDeltas: boolean;
+  /** Content of the base image; `cluster` and `item` mean nothing. */
+  readonly isBase: boolean;
+}
+
+/** How large a scope may become. */
+export interface ScopeSize {
+  /** Bytes it may take. */
+  readonly memoryBytes: number;
+  /** Pages that will be looked up at most, if known. */
+  readonly pageCount: number | undefined;
+}
+
+let sessions = 0;
+
+export class Scope {
+  readonly session = ++sessions;
+  readonly tablePtr: number;
+  readonly sketchPtr: number;
+  readonly placesPtr: number;
+  readonly placeCapacity: number;
+  private readonly arena: Arena;
+  private readonly kernels: Kernels;
+  private readonly region: Region;
+
+  constructor(arena: Arena, kernels: Kernels, size: ScopeSize) {
+    this.arena = arena;
+    this.kernels = kernels;
+    const shape = shapeOf(size);
+    const tableBytes = kernels.tableBytes(shape.bucketBits, shape.entries);
+    const sketchBytes = kernels.sketchBytes(shape.sketchBits);
+    this.placeCapacity = shape.entries;
+    this.region = arena.reserve(
+      align(tableBytes) + align(sketchBytes) + this.placeCapacity * PLACE_BYTES,
+      "fingerprints",
+    );
+    this.tablePtr = this.region.ptr;
+    this.sketchPtr = this.tablePtr + align(tableBytes);
+    this.placesPtr = this.sketchPtr + align(sketchBytes);
+    kernels.tableInit(this.tablePtr, shape.bucketBits, shape.entries);
+    kernels.sketchInit(this.sketchPtr, shape.sketchBits);
+  }
+
+  /** Ordinal (batch × 256 + page) of the page that brought the entry. */
+  ordinalOf(entry: number): number {
+    const at = this.kernels.tableEntry(this.tablePtr, entry) + PLACE_OFFSET;
+    const { view } = this.arena;
+    return view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
+  }
+
+  /** Undefined while its batch has not been emitted. */
+  slotOf(entry: number): StoredSlot | undefined {
+    const at = this.kernels.tableEntry(this.tablePtr, entry) + SLOT_OFFSET;
+    const { view } = this.arena;
+    const state = view.getUint32(at + 4, true);
+    if ((state & SLOT_KNOWN) === 0) return undefined;
+    return {
+      cluster: view.getUint32(at, true),
+      item: state & 0xff,
+      isDeltas: (state & SLOT_DELTAS) !== 0,
+      isBase: (state & SLOT_BASE) !== 0,
+    };
+  }
+
+  setSlot(entry: number, cluster: number, item: number, isDeltas: boolean): void {
+    this.writeSlot(entry, cluster, SLOT_KNOWN | (isDeltas ? SLOT_DELTAS : 0) | item);
+  }
+
+  setBase(entry: number): void {
+    this.writeSlot(entry, 0, SLOT_KNOWN | SLOT_BASE);
+  }
+
+  /** Address of the fingerprint of an entry. */
+  fingerprintPtr(entry: number): number {
+    return this.kernels.tableEntry(this.tablePtr, entry);
+  }
+
+  /** Tells workers where a cluster can be read back; `fd` is IN_MEMORY for linear memory. */
+  setPlace(cluster: number, byteOffset: number, byteLength: number, fd: number): void {
+    if (cluster >= this.placeCapacity) return;
+    const at = this.placesPtr + cluster * PLACE_BYTES;
+    const { view } = this.arena;
+    view.setFloat64(at, byteOffset, true);
+    view.setUint32(at + 12, fd, true);
+    view.setUint32(at + 8, byteLength, true);
+  }
+
+  close(): void {
+    this.arena.release(this.region);
+  }
+
+  private writeSlot(entry: number, cluster: number, state: number): void {
+    const at = this.kernels.tableEntry(this.tablePtr, entry) + SLOT_OFFSET;
+    this.arena.view.setUint32(at, cluster, true);
+    this.arena.view.setUint32(at + 4, state >>> 0, true);
+  }
+}
+
+function align(bytes: number): number {
+  return Math.ceil(bytes / 4096) * 4096;
+}
+
+/** Buckets at 1–2 per entry; entries as the input needs, as far as memory goes. */
+function shapeOf(size: ScopeSize): { bucketBits: number; entries: number; sketchBits: number } {
+  // A bucket is 4 bytes and there are at most two for an entry; likewise places of sketches.
+  const perEntry = TABLE_ENTRY_BYTES + 2 * 4 + 2 * SKETCH_PLACE_BYTES + PLACE_BYTES;
+  const affordable = Math.floor(size.memoryBytes / perEntry);
+  const entries = Math.max(1024, Math.min(affordable, size.pageCount ?? affordable));
+  const bits = Math.ceil(Math.log2(entries));
+  return { bucketBits: bits, entries, sketchBits: Math.max(10, bits - 1) };
+}

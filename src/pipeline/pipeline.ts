@@ -1,0 +1,242 @@
+// The way of a page: read and surveyed by a worker, matched on the main thread in frame order,
+// encoded by a worker, emitted in frame order. Several batches are under way at once; what a batch
+// may know of earlier ones does not depend on how many, so any number of workers gives one result.
+import type { Arena } from "../core/arena.ts";
+import { PAGE_BYTES } from "../core/page.ts";
+import { slabPart } from "../core/slab.ts";
+import type { Scope } from "../dedup/scope.ts";
+import type { Kernels } from "../kernels/abi.ts";
+import type { WorkPool } from "../pool/pool.ts";
+import type { EncodedCluster, Task, TaskResults } from "../pool/task.ts";
+import type { FrameCounts } from "../wire/imagehead.ts";
+import type { PagesHead } from "../wire/records.ts";
+import { type Batch, BatchLog, type FoldSource, type FrameList } from "./batch.ts";
+import { emitBatch } from "./emit.ts";
+import { inputError } from "./inputerror.ts";
+import { type MatchContext, matchBatch } from "./match.ts";
+import { SketchLag } from "./sketchlag.ts";
+import type { SlabPool } from "./slabs.ts";
+import { readList } from "./surveyed.ts";
+
+/** Where emitted batches go. */
+export interface PagesOutput {
+  /** Clusters written so far: the number of the next one. */
+  readonly clusterCount: number;
+  /**
+   * Takes a batch; `body` is a view that stays valid until the promise resolves. Returns at once
+   * where its first cluster will lie, so that batches can be written at the same time.
+   */
+  pages(head: PagesHead, body: Uint8Array, fingerprints: Uint8Array): PagesPlace;
+}
+
+export interface PagesPlace {
+  readonly bodyOffset: number;
+  readonly written: Promise<void>;
+}
+
+/** What a level means to the pipeline. */
+export interface LevelParameters {
+  readonly clusterPages: number;
+  readonly compress: boolean;
+}
+
+export interface PipelineParts {
+  readonly arena: Arena;
+  readonly kernels: Kernels;
+  readonly pool: WorkPool;
+  readonly slabs: SlabPool;
+  readonly scope: Scope;
+  readonly output: PagesOutput;
+  readonly level: LevelParameters;
+  /** Descriptor from which clusters can be read back, IN_MEMORY or undefined. */
+  readonly clusterFd: number | undefined;
+}
+
+/** How pages get into a slab when no worker reads them from a file. */
+export type FillPages = (pages: Uint8Array) => Promise<void>;
+
+/** Hears of the batches of one image, in frame order. */
+export interface BatchListener {
+  readonly counts: FrameCounts;
+  /** The slab of `batch` is valid during the call. */
+  emitted(batch: Batch, numbers: BatchNumbers): void;
+}
+
+export interface BatchNumbers {
+  readonly storedBytes: number;
+  readonly unlistedPages: number;
+}
+
+interface InFlight {
+  readonly batch: Batch;
+  /** Who still needs the slab: the batch itself, and batches that compare with its pages. */
+  holds: number;
+  /** Batches whose slabs this one needs. */
+  readonly holding: Set<InFlight>;
+}
+
+export class Pipeline {
+  readonly log = new BatchLog();
+  private readonly parts: PipelineParts;
+  private readonly previousOf: MatchContext["previousOf"];
+  private readonly inFlight = new Map<number, InFlight>();
+  private readonly lag: SketchLag;
+  private matched: Promise<unknown> = Promise.resolve();
+  private emitted: Promise<unknown> = Promise.resolve();
+  private readonly running = new Set<Promise<unknown>>();
+  private failure: { reason: unknown } | undefined;
+
+  constructor(parts: PipelineParts, previousOf: MatchContext["previousOf"] = () => undefined) {
+    this.parts = parts;
+    this.previousOf = previousOf;
+    this.lag = new SketchLag(parts.arena, parts.kernels, parts.scope);
+  }
+
+  /**
+   * Sends frames of a source on their way; resolves as soon as the next batch may be begun. Frames
+   * are read by a worker from the source's file, or put into the slab by `fill`.
+   */
+  async add(source: FoldSource, frames: FrameList, listener: BatchListener, fill?: FillPages) {
+    const slabPtr = await this.parts.slabs.lease();
+    const batch = { ordinal: this.log.add(source, frames), source, frames, slabPtr };
+    if (fill) await this.fill(batch, fill);
+    const flight: InFlight = { batch, holds: 1, holding: new Set() };
+    this.inFlight.set(batch.ordinal, flight);
+    const surveyed = this.survey(batch, fill !== undefined);
+    const matched = Promise.all([surveyed, this.matched, this.lag.ready(batch.ordinal)]).then(() =>
+      this.match(flight),
+    );
+    this.matched = matched;
+    const encoded = matched.then(() => this.encode(flight));
+    const emitted = Promise.all([encoded, this.emitted]).then(([clusters]) =>
+      this.emit(batch, clusters, listener),
+    );
+    this.emitted = emitted;
+    const written = emitted.then((place) => place.written).then(() => this.release(flight));
+    this.lag.follow(batch.ordinal, written);
+    this.watch(written);
+  }
+
+  /** Runs `action` when every batch added so far has been emitted, and before any later one. */
+  inOrder<T>(action: () => Promise<T>): Promise<T> {
+    const done = this.emitted.then(action);
+    this.emitted = done;
+    this.watch(done);
+    return done;
+  }
+
+  /** Waits until nothing is under way; rejects with the first failure. */
+  async drain(): Promise<void> {
+    while (this.running.size > 0) await Promise.allSettled(this.running);
+    if (this.failure) throw this.failure.reason;
+  }
+
+  /** Lets nothing more begin: what is under way ends, then `drain` rejects with `reason`. */
+  fail(reason: unknown): void {
+    this.failure ??= { reason };
+    this.parts.slabs.fail(this.failure.reason);
+  }
+
+  /** After `drain`. */
+  close(): void {
+    this.lag.close();
+  }
+
+  private async fill(batch: Batch, fill: FillPages): Promise<void> {
+    try {
+      const pages = slabPart(batch.slabPtr, "pages");
+      await fill(this.parts.arena.at(pages, batch.frames.length * PAGE_BYTES));
+    } catch (error) {
+      this.fail(error);
+      throw error;
+    }
+  }
+
+  private async survey(batch: Batch, filled: boolean): Promise<void> {
+    const { source, frames, slabPtr } = batch;
+    const file = filled ? undefined : source.file;
+    const runs = file ? readList(file.map, frames.first, frames.length) : [];
+    const fd = file?.fd ?? -1;
+    const pageCount = frames.length;
+    const { fault } = await this.run({ kind: "survey", slabPtr, pageCount, fd, runs });
+    if (fault) throw inputError(source.name, fault);
+  }
+
+  private match(flight: InFlight): void {
+    if (this.failure) throw this.failure.reason;
+    this.lag.apply(flight.batch.ordinal);
+    const { arena, kernels, scope } = this.parts;
+    const slabOf = (ordinal: number): number | undefined => {
+      const owner = this.inFlight.get(ordinal);
+      if (!owner) return undefined;
+      if (owner !== flight && !flight.holding.has(owner)) {
+        flight.holding.add(owner);
+        owner.holds++;
+      }
+      return owner.batch.slabPtr;
+    };
+    const { log, previousOf } = this;
+    matchBatch({ arena, kernels, scope, log, slabOf, previousOf }, flight.batch);
+  }
+
+  private async encode(flight: InFlight): Promise<EncodedCluster[]> {
+    const { scope, output, level } = this.parts;
+    const { slabPtr, frames, source } = flight.batch;
+    const count = Math.min(output.clusterCount, scope.placeCapacity);
+    const { clusters, fault } = await this.run({
+      kind: "encode",
+      slabPtr,
+      pageCount: frames.length,
+      clusterPages: level.clusterPages,
+      compress: level.compress,
+      places: { session: scope.session, ptr: scope.placesPtr, count },
+    });
+    for (const owner of flight.holding) this.release(owner);
+    if (fault) throw inputError(source.name, fault);
+    return clusters;
+  }
+
+  private emit(batch: Batch, clusters: EncodedCluster[], listener: BatchListener): PagesPlace {
+    if (this.failure) throw this.failure.reason;
+    const { arena, scope, output, clusterFd } = this.parts;
+    const firstCluster = output.clusterCount;
+    const { log } = this;
+    const context = { arena, scope, log };
+    const emitted = emitBatch(context, batch, clusters, firstCluster, listener.counts);
+    const storedBytes = clusters.reduce((sum, cluster) => sum + cluster.byteLength, 0);
+    const body = arena.at(slabPart(batch.slabPtr, "clusters"), storedBytes);
+    const place = output.pages(emitted.head, body, emitted.fingerprints);
+    this.lag.keep(batch, emitted.plainEntries);
+    if (clusterFd !== undefined) {
+      clusters.forEach(({ byteOffset, byteLength }, i) => {
+        scope.setPlace(firstCluster + i, place.bodyOffset + byteOffset, byteLength, clusterFd);
+      });
+    }
+    listener.emitted(batch, { storedBytes, unlistedPages: emitted.unlistedPages });
+    return place;
+  }
+
+  /** Until a task has ended its worker writes to the slab, whatever else has failed. */
+  private run<K extends Task["kind"]>(task: Extract<Task, { kind: K }>): Promise<TaskResults[K]> {
+    const result = this.parts.pool.run<K>(task);
+    this.watch(result);
+    return result;
+  }
+
+  private release(flight: InFlight): void {
+    if (--flight.holds > 0) return;
+    this.inFlight.delete(flight.batch.ordinal);
+    this.parts.slabs.release(flight.batch.slabPtr);
+  }
+
+  private watch(work: Promise<unknown>): void {
+    this.running.add(work);
+    work.then(
+      () => this.running.delete(work),
+      (error) => {
+        this.running.delete(work);
+        this.fail(error);
+      },
+    );
+  }
+}

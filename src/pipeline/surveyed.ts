@@ -1,0 +1,70 @@
+// Surveys all pages of a file in order, many at a time, for those who only look: bases that are
+// learnt, images that are inspected or checked.
+import type { Arena } from "../core/arena.ts";
+import { BATCH_PAGES, slabPart } from "../core/slab.ts";
+import type { FrameMap } from "../image/image.ts";
+import type { WorkPool } from "../pool/pool.ts";
+import { inputError } from "./inputerror.ts";
+import type { SlabPool } from "./slabs.ts";
+
+/** A file whose pages are surveyed. */
+export interface SurveyedFile {
+  readonly name: string;
+  readonly fd: number;
+  readonly map: FrameMap;
+}
+
+/** Calls `visit` with each surveyed batch, in frame order; the slab is valid during the call. */
+export async function surveyInOrder(
+  parts: { readonly arena: Arena; readonly pool: WorkPool; readonly slabs: SlabPool },
+  file: SurveyedFile,
+  visit: (slabPtr: number, firstFrame: number, pageCount: number) => void,
+  signal?: AbortSignal,
+): Promise<void> {
+  const running = new Set<Promise<void>>();
+  let order: Promise<void> = Promise.resolve();
+  let failure: { reason: unknown } | undefined;
+  for (let frame = 0; frame < file.map.frameCount && !failure; frame += BATCH_PAGES) {
+    if (signal?.aborted) failure = { reason: signal.reason };
+    if (failure) break;
+    const slabPtr = await parts.slabs.lease();
+    const pageCount = Math.min(BATCH_PAGES, file.map.frameCount - frame);
+    const surveyed = survey(parts.pool, file, slabPtr, frame, pageCount);
+    order = Promise.all([surveyed, order])
+      .then(() => visit(slabPtr, frame, pageCount))
+      .catch((reason) => {
+        failure ??= { reason };
+      });
+    const done = Promise.allSettled([surveyed, order]).then(() => parts.slabs.release(slabPtr));
+    running.add(done);
+    void done.then(() => running.delete(done));
+  }
+  while (running.size > 0) await Promise.all(running);
+  if (failure) throw failure.reason;
+}
+
+async function survey(
+  pool: WorkPool,
+  file: SurveyedFile,
+  slabPtr: number,
+  frame: number,
+  pageCount: number,
+): Promise<void> {
+  const runs = readList(file.map, frame, pageCount);
+  const { fault } = await pool.run({ kind: "survey", slabPtr, pageCount, fd: file.fd, runs });
+  if (fault) throw inputError(file.name, fault);
+}
+
+/** The runs of a survey task: page in the slab, pages, byte offset, byte length. */
+export function readList(map: FrameMap, frame: number, pageCount: number): number[] {
+  const runs: number[] = [];
+  for (const run of map.runs(frame, pageCount)) {
+    runs.push(run.frame - frame, run.frameCount, run.byteOffset, run.byteLength);
+  }
+  return runs;
+}
+
+/** Fingerprints of the pages of a slab, as a view. */
+export function slabFingerprints(arena: Arena, slabPtr: number, pageCount: number): Uint8Array {
+  return arena.at(slabPart(slabPtr, "fingerprints"), pageCount * 16);
+}

@@ -1,0 +1,42 @@
+// How the scratch memory of one thread is divided.
+import { MAX_CLUSTER_BYTES } from "../core/limits.ts";
+import { PAGE_BYTES } from "../core/page.ts";
+import { BATCH_PAGES } from "../core/slab.ts";
+import { DELTA_MAX_REFERENCES, DELTA_SCRATCH_BYTES, LZ4_SCRATCH_BYTES } from "../kernels/abi.ts";
+
+const PAGES_BYTES = BATCH_PAGES * PAGE_BYTES;
+
+const fixedParts = {
+  lz4: LZ4_SCRATCH_BYTES,
+  delta: DELTA_SCRATCH_BYTES,
+  staging: MAX_CLUSTER_BYTES,
+  deltas: PAGES_BYTES,
+  candidates: PAGES_BYTES,
+  references: DELTA_MAX_REFERENCES * PAGE_BYTES,
+  pairs: BATCH_PAGES * 8,
+  results: 4096,
+  payload: MAX_CLUSTER_BYTES + 4096,
+};
+const FIXED_BYTES = Object.values(fixedParts).reduce((sum, bytes) => sum + bytes, 0);
+
+/** Addresses of the parts of a thread's scratch memory. */
+export type Scratch = Record<keyof typeof fixedParts, number> & {
+  /** Decoded clusters that are kept, 1 MiB each. */
+  cached: number;
+  cachedCount: number;
+};
+
+export function scratchBytes(cachedCount: number): number {
+  return FIXED_BYTES + cachedCount * MAX_CLUSTER_BYTES;
+}
+
+export function divideScratch(ptr: number, cachedCount: number): Scratch {
+  const scratch = { cachedCount } as Scratch;
+  let at = ptr;
+  for (const part of Object.keys(fixedParts) as (keyof typeof fixedParts)[]) {
+    scratch[part] = at;
+    at += fixedParts[part];
+  }
+  scratch.cached = at;
+  return scratch;
+}

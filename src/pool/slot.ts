@@ -1,0 +1,54 @@
+// Reads one stored page back by its slot: from a pages cluster, or by applying a delta to its
+// reference pages.
+import { PAGE_BYTES } from "../core/page.ts";
+import { itemRange } from "./decodecluster.ts";
+import { applyDelta, readReferences } from "./deltaitem.ts";
+import type { PlacesRegion, TaskContext } from "./task.ts";
+
+/**
+ * Puts the page in slot (cluster, item) at `target`. False if its cluster has no place, or if it
+ * is a delta against a base image. Throws DAMAGED when the archive is broken.
+ */
+export function readSlot(
+  context: TaskContext,
+  places: PlacesRegion,
+  cluster: number,
+  item: number,
+  target: number,
+): boolean {
+  const { view, bytes, clusters, scratch } = context;
+  const decoded = clusters.get(cluster, places);
+  const range = decoded && itemRange(view, decoded, item);
+  if (!decoded || !range) return false;
+  if (!decoded.isDeltas) {
+    bytes.copyWithin(target, range.ptr, range.ptr + PAGE_BYTES);
+    return true;
+  }
+  // The cluster of the delta must stay while its references are fetched: keep the item aside.
+  const aside = scratch.staging;
+  bytes.copyWithin(aside, range.ptr, range.ptr + range.byteLength);
+  const name = `cluster ${cluster} item ${item}`;
+  const { references, opsOffset } = readReferences(view, aside, range.byteLength, name);
+  for (const [i, reference] of references.entries()) {
+    const page = scratch.references + i * PAGE_BYTES;
+    if ("baseFrame" in reference || !readPlainSlot(context, places, reference, page)) return false;
+    view.setUint32(scratch.pairs + i * 4, page, true);
+  }
+  const ops = range.byteLength - opsOffset;
+  applyDelta(context, aside + opsOffset, ops, scratch.pairs, references.length, target, name);
+  return true;
+}
+
+/** A slot that must hold a page that is stored without references. */
+function readPlainSlot(
+  context: TaskContext,
+  places: PlacesRegion,
+  slot: { cluster: number; item: number },
+  target: number,
+): boolean {
+  const decoded = context.clusters.get(slot.cluster, places);
+  const range = decoded && itemRange(context.view, decoded, slot.item);
+  if (!decoded || decoded.isDeltas || !range) return false;
+  context.bytes.copyWithin(target, range.ptr, range.ptr + PAGE_BYTES);
+  return true;
+}

@@ -1,0 +1,69 @@
+// What can be asked of a worker, and what it answers. Tasks are small; their subject lies in
+// shared memory. A failure is part of the answer, because errors lose their code on the way.
+import type { Kernels } from "../kernels/abi.ts";
+import type { ClusterCache } from "./clustercache.ts";
+import type { Scratch } from "./scratch.ts";
+
+/** Reads file ranges into a slab and surveys its pages. */
+export interface SurveyTask {
+  readonly kind: "survey";
+  readonly slabPtr: number;
+  readonly pageCount: number;
+  /** File to read; -1 when the pages are in the slab already. */
+  readonly fd: number;
+  /** Runs to read: page in the slab, pages, byte offset, byte length; four numbers each. */
+  readonly runs: readonly number[];
+}
+
+/** Carries out the plan of a slab: compare, delta, compress. */
+export interface EncodeTask {
+  readonly kind: "encode";
+  readonly slabPtr: number;
+  readonly pageCount: number;
+  /** Pages of one cluster. */
+  readonly clusterPages: number;
+  readonly compress: boolean;
+  readonly places: PlacesRegion;
+}
+
+/** Where the records of `PLACE_BYTES` are, and how many. */
+export interface PlacesRegion {
+  /** Cluster numbers mean something else in another session. */
+  readonly session: number;
+  readonly ptr: number;
+  readonly count: number;
+}
+
+export type Task = SurveyTask | EncodeTask;
+
+/** A cluster that was encoded: place in the slab's cluster part and what its entry says. */
+export interface EncodedCluster {
+  byteOffset: number;
+  byteLength: number;
+  itemCount: number;
+  isDeltas: boolean;
+  isRaw: boolean;
+}
+
+/** Why a task could not be done. */
+export interface TaskFault {
+  /** A system error's or our own; "" when a file ended at `byteOffset`. */
+  code: string;
+  reason: string;
+  byteOffset: number;
+}
+
+export interface TaskResults {
+  survey: { fault?: TaskFault };
+  encode: { clusters: EncodedCluster[]; clusterBytes: number; fault?: TaskFault };
+}
+
+/** What a thread needs to run tasks. */
+export interface TaskContext {
+  readonly kernels: Kernels;
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  /** Scratch memory that belongs to this thread alone. */
+  readonly scratch: Scratch;
+  readonly clusters: ClusterCache;
+}
