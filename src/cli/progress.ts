@@ -1,7 +1,7 @@
 // Progress on stderr: a bar on a terminal, an object a line for programs, or nothing.
 import type { Options, SingleBar } from "cli-progress";
 import type { Progress } from "../index.ts";
-import { formatBytes, formatRate, formatRatio, printable } from "./format.ts";
+import { formatBytes, formatDuration, formatRate, formatRatio, printable } from "./format.ts";
 import type { ProgressMode } from "./options.ts";
 import { isTerminal, note } from "./streams.ts";
 
@@ -51,10 +51,14 @@ const BAR: Options = {
   barsize: 24,
   barCompleteChar: "#",
   barIncompleteChar: ".",
-  etaBuffer: 50,
 };
-const KNOWN = "{bar} {percentage}% | {bytes} | {rate} | {ratio} | ETA {eta_formatted} | {image}";
+const KNOWN = "{bar} {percentage}% | {bytes} | {rate} | {ratio} | {left} left | {image}";
 const UNKNOWN = "{bytes} | {rate} | {ratio} | {image}";
+
+/** What is left to wait, if it goes on like this. */
+function leftOf({ doneBytes, totalBytes = 0 }: Progress, elapsedMs: number): string {
+  return doneBytes > 0 ? formatDuration((elapsedMs * (totalBytes - doneBytes)) / doneBytes) : "-";
+}
 
 async function drawBar(): Promise<ProgressDisplay> {
   const { default: cliProgress } = await import("cli-progress");
@@ -64,12 +68,16 @@ async function drawBar(): Promise<ProgressDisplay> {
     bar?.stop();
     bar = undefined;
   };
+  // The bar has switched off line wrapping; a second Ctrl-C must not leave the terminal like that.
+  process.once("exit", end);
   return {
     onProgress: (progress) => {
       const { doneBytes, totalBytes, writtenBytes, image } = progress;
+      const elapsedMs = performance.now() - startMs;
       const shown = {
+        left: leftOf(progress, elapsedMs),
         bytes: [doneBytes, totalBytes ?? doneBytes].map(formatBytes).join(" / "),
-        rate: formatRate(doneBytes, performance.now() - startMs),
+        rate: formatRate(doneBytes, elapsedMs),
         ratio: formatRatio(doneBytes, writtenBytes),
         image: printable(image),
       };
@@ -78,6 +86,7 @@ async function drawBar(): Promise<ProgressDisplay> {
         bar = new cliProgress.SingleBar({ ...BAR, format });
         bar.start(totalBytes ?? 0, doneBytes, shown);
       }
+      if (totalBytes !== undefined) bar.setTotal(totalBytes);
       bar.update(doneBytes, shown);
     },
     onWarning: (message) => {

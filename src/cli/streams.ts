@@ -16,11 +16,20 @@ export function listenToStreams(): void {
 
 /** Resolves when the bytes have been handed to the kernel. */
 export async function print(content: string | Uint8Array): Promise<void> {
-  await abortable(
-    new Promise<void>((resolve, reject) => {
-      process.stdout.write(content, (error) => (error ? reject(outputFault(error)) : resolve()));
-    }),
-  );
+  try {
+    await abortable(
+      new Promise<void>((resolve, reject) => {
+        process.stdout.write(content, (error) => (error ? reject(error) : resolve()));
+      }),
+    );
+  } catch (error) {
+    if (interrupt.signal.aborted) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EPIPE" || code === "ERR_STREAM_DESTROYED") throw new ClosedOutput();
+    // Loaded late: --version prints without the library.
+    const { PagefoldError, reasonOf } = await import("../index.ts");
+    throw new PagefoldError("OUTPUT", `stdout: ${reasonOf(error)}`, { cause: error });
+  }
 }
 
 /** One line on stderr, not waited for. */
@@ -43,11 +52,6 @@ export function stdinBytes(): AsyncIterable<Uint8Array> {
 
 export function isTerminal(stream: "stdin" | "stdout" | "stderr"): boolean {
   return isatty(["stdin", "stdout", "stderr"].indexOf(stream));
-}
-
-function outputFault(error: NodeJS.ErrnoException): Error {
-  if (error.code === "EPIPE" || error.code === "ERR_STREAM_DESTROYED") return new ClosedOutput();
-  return error;
 }
 
 /** A reader that never reads must not keep a signal from ending us. */

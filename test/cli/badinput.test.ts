@@ -175,7 +175,6 @@ describe.skipIf(!mayMount)("file systems", () => {
     ["pack", ["pack", "one.raw", "-o", "disk/A.pfa", "-q"]],
     ["unpack", ["unpack", "A.pfa", "-C", "disk", "-q"]],
     ["repack", ["repack", "A.pfa", "-o", "disk/A.pfa", "-q"]],
-    ["capture", ["capture", String(process.pid), "-o", "disk/c", "-q"]],
   ])("a full disk: %s", async (_, words) => {
     const folder = await folderWithArchive();
     const { code, stderr } = await onDisk(folder, small, words);

@@ -9,7 +9,7 @@ import { describe, expect, test } from "vitest";
 import { imageBytes, outcomeOf, startCli, succeed, writeFiles } from "../support/cli.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { startHolder, stateOf, until } from "../support/processes.ts";
-import { seededRandom, randomSeed } from "../support/random.ts";
+import { randomSeed, seededRandom } from "../support/random.ts";
 
 const BIG = bigImage(96 << 20);
 

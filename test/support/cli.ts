@@ -99,7 +99,7 @@ export function imageBytes(seed: number, pageCount: number, tailBytes = 0): Buff
     if (kind === 1) into.fill(0xa5);
     else if (kind === 2 || kind === 3) into.fill(`page ${page} of every image, `);
     else if (kind === 4 && page > 8) into.set(bytes.subarray(5 * PAGE_BYTES, 6 * PAGE_BYTES));
-    else if (kind > 4) into.set(random.bytes(PAGE_BYTES));
+    else if (kind >= 4) into.set(random.bytes(PAGE_BYTES));
   }
   bytes.subarray(pageCount * PAGE_BYTES).fill("tail");
   return bytes;
