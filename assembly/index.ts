@@ -1,6 +1,7 @@
 // The exports of the kernels, and nothing else; src/kernels/abi.ts says what each one does.
 export { checksum } from "./checksum";
 export { compare } from "./compare";
+export { deltaDecode, deltaEncode } from "./delta";
 export { diff, diffBlocks, gatherBlocks, scatterBlocks } from "./diff";
 export { fingerprintPages } from "./fingerprint";
 export { lz4Compress, lz4Decompress } from "./lz4";
