@@ -244,7 +244,7 @@ function copyMatch(op: usize, distance: usize, length: usize, dstEnd: usize): us
     word |= word << bits;
     if (distance < 4) word |= word << (bits << 1);
     if (distance == 1) word |= word << 32;
-    for (const step = 8 - (8 % distance); op < stop; op += step) store<u64>(op, word);
+    for (const step: usize = 8 - (<usize>8 % distance); op < stop; op += step) store<u64>(op, word);
   }
   return stop;
 }
