@@ -46,8 +46,12 @@ export function report(error: unknown, words: readonly string[]): void {
 
 function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return printable(String(error));
-  // commander's own messages begin so, and may suggest another word on a second line.
-  const text = error.message.replace(/^error: /, "").replace(/\n(?=\()/g, " ");
+  // commander's messages begin so, and may suggest another word on a second line; a worker's carry
+  // the stack of the worker.
+  const text = error.message
+    .replace(/^error: /, "")
+    .replace(/\n(?=\()/g, " ")
+    .replace(/\n\s+at .*/s, "");
   const replaceable = codeOf(error) === "OUTPUT" && /: (file exists|exists already)$/.test(text);
   return printable(replaceable ? `${text} (use -f to replace it)` : text);
 }

@@ -1,11 +1,17 @@
 // pagefold list: the images of an archive, what each one costs and what dropping it would free.
 import type { Command } from "commander";
-import { type Archive, type ArchivedImageInfo, type ImageUsage, openArchive } from "../index.ts";
+import {
+  type Archive,
+  type ArchivedImageInfo,
+  type ImageUsage,
+  openArchive,
+  PagefoldError,
+} from "../index.ts";
 import { formatBytes, formatCount, formatRatio, formatTime, printable } from "./format.ts";
 import { refuseStdin } from "./inputs.ts";
 import { interrupt } from "./interrupt.ts";
 import { addExamples } from "./options.ts";
-import { print } from "./streams.ts";
+import { note, print } from "./streams.ts";
 import { formatSum } from "./sums.ts";
 import { formatTable } from "./table.ts";
 import { printJson } from "./work.ts";
@@ -33,8 +39,7 @@ async function list(path: string, options: Options): Promise<void> {
   refuseStdin(path, "list");
   await using archive = await openArchive(path);
   if (options.digest) return print(digestLines(path, archive));
-  const usage = await archive.usage(interrupt.signal);
-  const usageOf = new Map(usage.map((entry) => [entry.name, entry]));
+  const usageOf = new Map((await measureUsage(archive)).map((entry) => [entry.name, entry]));
   if (options.json) return printJson("list", listObject(path, archive, usageOf));
   const { images } = archive;
   const size = images.reduce((sum, { byteLength }) => sum + byteLength, 0);
@@ -45,6 +50,17 @@ async function list(path: string, options: Options): Promise<void> {
   ];
   const table = images.length > 0 ? imageTable(images, usageOf, options.verbose) : "";
   await print(table + total.join(""));
+}
+
+/** None for a damaged archive: what its images are called is worth more than what they cost. */
+async function measureUsage(archive: Archive): Promise<ImageUsage[]> {
+  try {
+    return await archive.usage(interrupt.signal);
+  } catch (error) {
+    if (!(error instanceof PagefoldError && error.code === "DAMAGED")) throw error;
+    note(`pagefold: warning: ${printable(error.message)}`);
+    return [];
+  }
 }
 
 function digestLines(path: string, { images }: Archive): string {

@@ -1,3 +1,4 @@
+// Words of the command line become values, or are refused with a reason.
 import { describe, expect, test } from "vitest";
 import { parseBase, parseNote, parsePid, parseSize, parseThreads } from "../../src/cli/args.ts";
 

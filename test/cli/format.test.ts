@@ -1,3 +1,4 @@
+// Numbers, names and tables as people read them.
 import { expect, test } from "vitest";
 import {
   formatBytes,

@@ -1,3 +1,4 @@
+// Help texts, and words on the command line that make no sense.
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { fail, pagefold, succeed } from "../support/cli.ts";

@@ -1,3 +1,4 @@
+// The refusal of terminals; no test has one.
 import { expect, test } from "vitest";
 import { refuseTerminal } from "../../src/cli/outputs.ts";
 

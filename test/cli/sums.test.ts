@@ -1,3 +1,4 @@
+// Checksum lists, as sha256sum writes and reads them.
 import { expect, test } from "vitest";
 import { formatSum, parseSums, sumsOfInputs } from "../../src/cli/sums.ts";
 
