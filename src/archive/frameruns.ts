@@ -1,13 +1,7 @@
 // What every frame of one image is, put together from PAGES batches: later rounds replace what
 // earlier ones said, SKIP leaves it. Frames that nobody mentioned are holes.
-import {
-  clipRuns,
-  type PagesHead,
-  RecordKind,
-  type Run,
-  resolveRuns,
-  runFrames,
-} from "../wire/records.ts";
+import { type PagesHead, RecordKind, type Run, runFrames } from "../wire/records.ts";
+import { clipRuns, resolveRuns } from "../wire/slotruns.ts";
 
 /** Consecutive frames that are known. */
 interface Piece {

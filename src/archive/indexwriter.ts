@@ -8,7 +8,8 @@ import {
   encodePlaces,
   type IndexPointer,
 } from "../wire/indexhead.ts";
-import { type PagesHead, pushRun, type Run, resolveRuns } from "../wire/records.ts";
+import { type PagesHead, pushRun, type Run } from "../wire/records.ts";
+import { resolveRuns } from "../wire/slotruns.ts";
 
 /** Runs and frames after which a leaf is complete. */
 const LEAF_RUNS = 4096;

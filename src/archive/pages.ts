@@ -2,7 +2,8 @@
 // frames of the base.
 import { PagefoldError } from "../core/errors.ts";
 import { PAGE_BYTES } from "../core/page.ts";
-import { clipRuns, RecordKind, type Run } from "../wire/records.ts";
+import { RecordKind, type Run } from "../wire/records.ts";
+import { clipRuns } from "../wire/slotruns.ts";
 import { type ClusterReader, type ReadOptions, readBase } from "./content.ts";
 import type { ArchiveIndex } from "./index.ts";
 

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openArchive } from "../../src/archive/reader.ts";
+import { readArchive } from "../oracle/reader.ts";
 import { ArchiveBuilder } from "../support/archivebuilder.ts";
 import {
   accessTo,
@@ -40,6 +41,41 @@ describe.each([0, 1, 2, 7])("an archive of generation %i", (generation) => {
     const opened = openArchive(accessTo(longer));
     if (generation === 0) await expect(opened).rejects.toMatchObject({ code: "DAMAGED" });
     else expect((await opened).byteLength).toBe(bytes.length);
+  });
+});
+
+describe("the oracle", () => {
+  it.each([0, 1, 2])("reads the same from generation %i", async (generation) => {
+    const { bytes, images } = await sampleArchive(generation);
+    const read = await readArchive(bytes);
+    await using archive = await openArchive(accessTo(bytes));
+    expect(read.map(({ name }) => name)).toEqual(images.map(({ name }) => name));
+    for (const [i, image] of read.entries()) {
+      const { notes, format, byteLength, pages } = image;
+      const ours = archive.image(image.name);
+      expect(Buffer.compare(Buffer.concat(pages), images[i].pages)).toBe(0);
+      const bytesRead = await ours.readBytes(0, byteLength);
+      expect(Buffer.compare(bytesRead, image.bytes)).toBe(0);
+      expect(ours).toMatchObject({ format, byteLength, notes: Object.fromEntries(notes) });
+      expect(Object.values(ours.counts)).toEqual(image.counts);
+      expect(ours.mtimeMs).toBe(image.mtimeSeconds * 1000 + 123.456);
+      expect(ours.sha256).toBe(image.digests[0][1].toString("hex"));
+    }
+  });
+
+  it("reads later rounds", async () => {
+    const builder = await ArchiveBuilder.create();
+    const image = builder.beginImage("live");
+    builder.addPages(image, 0, [stored(), stored(), { kind: "zero" }, stored()]);
+    builder.endImage(image);
+    builder.addPages(image, 1, [stored(), { kind: "skip" }, { kind: "zero" }]);
+    builder.endImage(image);
+    const bytes = builder.finish(0);
+    const expected = Buffer.concat(builder.images[0].pages);
+    const [read] = await readArchive(bytes);
+    expect(Buffer.compare(read.bytes, expected)).toBe(0);
+    await using archive = await openArchive(accessTo(bytes));
+    expect(Buffer.compare(await archive.image("live").readPages(0, 4), expected)).toBe(0);
   });
 });
 

@@ -1,4 +1,4 @@
-// The slow, obvious image checksum of docs/format.md §3: whole levels at once, hash-wasm for the hash.
+// The slow, obvious image checksum of docs/format.md §3: whole levels at once, hashed by hash-wasm.
 import type { IHasher } from "hash-wasm";
 
 /** XXH3-128 of a page as the format stores it: low 64 bits, then high, little-endian. */

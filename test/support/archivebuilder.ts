@@ -26,13 +26,8 @@ import {
   encodePlaces,
   type IndexPointer,
 } from "../../src/wire/indexhead.ts";
-import {
-  pushRun,
-  RecordKind,
-  type Run,
-  resolveRuns,
-  writePagesHead,
-} from "../../src/wire/records.ts";
+import { pushRun, RecordKind, type Run, writePagesHead } from "../../src/wire/records.ts";
+import { resolveRuns } from "../../src/wire/slotruns.ts";
 import {
   type ArchiveState,
   encodeFooter,
