@@ -3,7 +3,12 @@
 import { MAX_CLUSTER_BYTES } from "../core/limits.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import { DELTA_MAX_REFERENCES, type Kernels } from "../kernels/abi.ts";
-import { compileKernels, createMemory, instantiateKernels } from "../kernels/load.ts";
+import {
+  compileKernels,
+  createMemory,
+  instantiateKernels,
+  type KernelModule,
+} from "../kernels/load.ts";
 import { IMAGE_CHECKSUM_SCRATCH_BYTES } from "../pipeline/imagechecksum.ts";
 import { MAX_CLUSTER_ENTRY_BYTES } from "../wire/records.ts";
 
@@ -30,6 +35,16 @@ export interface DecodeMemory {
   readonly ptr: Readonly<Record<keyof typeof partBytes, number>>;
 }
 
+/** Compiled once per file: archives are opened more often than kernels change. */
+const modules = new Map<string, KernelModule>();
+
+function compiled(wasm: Uint8Array | URL | undefined): KernelModule {
+  if (wasm instanceof Uint8Array) return compileKernels(wasm);
+  const module = modules.get(String(wasm)) ?? compileKernels(wasm);
+  modules.set(String(wasm), module);
+  return module;
+}
+
 /** `wasm`: the kernels, for bundlers; default: shipped with the package. */
 export function openDecodeMemory(wasm?: Uint8Array | URL): DecodeMemory {
   const ptr = {} as Record<keyof typeof partBytes, number>;
@@ -40,7 +55,7 @@ export function openDecodeMemory(wasm?: Uint8Array | URL): DecodeMemory {
   }
   const memory = createMemory(end);
   return {
-    kernels: instantiateKernels(compileKernels(wasm), memory),
+    kernels: instantiateKernels(compiled(wasm), memory),
     memory,
     bytes: new Uint8Array(memory.buffer),
     view: new DataView(memory.buffer),
