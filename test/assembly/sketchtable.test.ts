@@ -100,7 +100,7 @@ describe.each(builds)("sketchtable, $name build", ({ name }) => {
     expect(lookup(opened, [ordinary(1, 2, 3, 4)])).toEqual([[7, NO_ENTRY, NO_ENTRY]]);
   });
 
-  test("takes feature 0 for none, pages without entry and pages that are not ordinary for nothing", () => {
+  test("passes over feature 0, pages without entry and pages that are not ordinary", () => {
     const opened = open(0);
     insert(opened, [ordinary(0, 0, 0, 0)], [1]);
     insert(opened, [ordinary(1, 2, 3, 4)], [NO_ENTRY]);
