@@ -1,6 +1,7 @@
 // The frame around everything in a stream: a 64-byte header with the checksum of itself and of the
-// head, the head, and for PAGES a body of clusters that carry checksums of their own (docs/format.md
-// §1.2). Index heads are deflated here; what is in a head is records.ts, imagehead.ts, indexhead.ts.
+// head, the head, and for PAGES a body of clusters that carry checksums of their own
+// (docs/format.md §1.2). Index heads are deflated here. What is in a head is records.ts,
+// imagehead.ts and indexhead.ts.
 import { deflateSync, inflateSync } from "fflate";
 import { PagefoldError } from "../core/errors.ts";
 import { MAX_HEAD_BYTES } from "../core/limits.ts";
