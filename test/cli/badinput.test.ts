@@ -227,7 +227,7 @@ describe("archives", () => {
       writeFiles(folder, { "X.pfa": whole.subarray(0, length) });
       const { code, stderr } = await pagefold(["verify", "X.pfa"], { cwd: folder });
       expect({ length, failed: code === 1 || code === 3 }).toEqual({ length, failed: true });
-      expect(stderr).toMatch(/^pagefold: [^\n]+\n$/);
+      expect(stderr).toMatch(/^pagefold: X\.pfa: [^\n]+\n$/);
       const stdin = whole.subarray(0, length);
       const piped = await pagefold(["unpack", "-", "-C", "out"], { cwd: folder, stdin });
       expect({ length, failed: piped.code === 1 || piped.code === 3 }).toEqual({

