@@ -81,6 +81,7 @@ describe.each([
     writer.stderr?.resume();
     await once(writer.stdout ?? writer, "readable");
     const reader = startCli(["pack", "-", "-o", "A.pfa"], { cwd: folder, stdio: "pipe" });
+    reader.stdin?.on("error", () => undefined);
     reader.stdin?.write(BIG.subarray(0, 1 << 20));
     await sleep(500);
     writer.kill(signal);
