@@ -1,10 +1,11 @@
 // Where a stream of batches ends up: a new file, somebody's stream, or (append.ts) an archive that
 // grows. Whatever happens, `discard` leaves nothing half written.
 import type { PackOutput } from "../api.ts";
+import { SparseFile } from "../image/sparsefile.ts";
 import type { Checksum } from "../wire/checksum.ts";
 import type { ArchiveState } from "../wire/superblock.ts";
 import { type ByteSink, fileSink, streamSink } from "./bytesink.ts";
-import { createFile } from "./commit.ts";
+import { commitState } from "./commit.ts";
 import type { FoldSession } from "./fold.ts";
 import type { WriterStart } from "./writer.ts";
 
@@ -37,13 +38,16 @@ export async function openDestination(
       discard: async () => undefined,
     };
   }
-  const file = await createFile(output.path, output.force ?? false);
+  const file = await SparseFile.create(output.path, { force: output.force ?? false });
   return {
     ...nothing,
     sink: fileSink(file.fd, output.path),
     clusterFd: file.fd,
     generation: 1,
-    commit: (state) => file.commit(state, checksum),
+    async commit(state) {
+      await commitState(file.fd, state, checksum);
+      await file.commit(state.committedLength);
+    },
     discard: () => file.discard(),
   };
 }

@@ -1,8 +1,9 @@
 // One image of an open archive: what is known of it, and its pages and bytes in private memory.
 import type { ArchivedImage, ArchivedImageInfo } from "../api.ts";
 import { PagefoldError } from "../core/errors.ts";
+import { FrameMap, type Segment } from "../core/extent.ts";
 import { PAGE_BYTES } from "../core/page.ts";
-import { FrameMap, type PageSource, type Segment } from "../image/image.ts";
+import type { PageSource } from "../image/image.ts";
 import { emptyCounts, IMAGE_CHECKSUM_BYTES } from "../wire/imagehead.ts";
 import type { ClusterReader } from "./content.ts";
 import type { ArchiveIndex, IndexedImage } from "./index.ts";

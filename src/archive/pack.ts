@@ -1,8 +1,8 @@
 // Packs inputs into a destination: a new archive, a stream, or an archive that grows.
 import type { ImageReport, PackInput, PackOptions, PackReport } from "../api.ts";
 import { PagefoldError } from "../core/errors.ts";
+import { FrameMap, frameCountOf } from "../core/extent.ts";
 import { PAGE_BYTES } from "../core/page.ts";
-import { FrameMap, frameCountOf } from "../image/image.ts";
 import { type ImageFile, openImageFile } from "../image/open.ts";
 import type { EngineResources } from "../pipeline/resources.ts";
 import { type BaseReference, faultOfName } from "../wire/imagehead.ts";

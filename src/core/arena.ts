@@ -17,6 +17,7 @@ export class Arena {
   readonly bytes: Uint8Array;
   readonly view: DataView;
   readonly words: Uint32Array;
+  private sessions = 0;
   private readonly free: { ptr: number; byteLength: number }[];
 
   constructor(memory: { readonly buffer: ArrayBufferLike }) {
@@ -24,6 +25,11 @@ export class Arena {
     this.view = new DataView(memory.buffer);
     this.words = new Uint32Array(memory.buffer);
     this.free = [{ ptr: MODULE_BYTES, byteLength: memory.buffer.byteLength - MODULE_BYTES }];
+  }
+
+  /** A number of its own for whoever uses the same memory for something new. */
+  nextSession(): number {
+    return ++this.sessions;
   }
 
   /** Bytes that the largest reservation could have now. */

@@ -34,10 +34,8 @@ export interface ScopeSize {
   readonly pageCount: number | undefined;
 }
 
-let sessions = 0;
-
 export class Scope {
-  readonly session = ++sessions;
+  readonly session: number;
   readonly tablePtr: number;
   readonly sketchPtr: number;
   readonly placesPtr: number;
@@ -49,9 +47,10 @@ export class Scope {
   constructor(arena: Arena, kernels: Kernels, size: ScopeSize) {
     this.arena = arena;
     this.kernels = kernels;
+    this.session = arena.nextSession();
     const shape = shapeOf(size);
-    const tableBytes = kernels.tableBytes(shape.bucketBits, shape.entries);
-    const sketchBytes = kernels.sketchBytes(shape.sketchBits);
+    const tableBytes = kernels.tableBytes(shape.bucketBits, shape.entries) >>> 0;
+    const sketchBytes = kernels.sketchBytes(shape.sketchBits) >>> 0;
     this.placeCapacity = shape.entries;
     this.region = arena.reserve(
       align(tableBytes) + align(sketchBytes) + this.placeCapacity * PLACE_BYTES,
@@ -66,14 +65,14 @@ export class Scope {
 
   /** Ordinal (batch × 256 + page) of the page that brought the entry. */
   ordinalOf(entry: number): number {
-    const at = this.kernels.tableEntry(this.tablePtr, entry) + PLACE_OFFSET;
+    const at = this.fingerprintPtr(entry) + PLACE_OFFSET;
     const { view } = this.arena;
     return view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
   }
 
   /** Undefined while its batch has not been emitted. */
   slotOf(entry: number): StoredSlot | undefined {
-    const at = this.kernels.tableEntry(this.tablePtr, entry) + SLOT_OFFSET;
+    const at = this.fingerprintPtr(entry) + SLOT_OFFSET;
     const { view } = this.arena;
     const state = view.getUint32(at + 4, true);
     if ((state & SLOT_KNOWN) === 0) return undefined;
@@ -93,9 +92,10 @@ export class Scope {
     this.writeSlot(entry, 0, SLOT_KNOWN | SLOT_BASE);
   }
 
-  /** Address of the fingerprint of an entry. */
+  /** Address of an entry, which begins with its fingerprint. */
   fingerprintPtr(entry: number): number {
-    return this.kernels.tableEntry(this.tablePtr, entry);
+    // Kernels return u32, which arrives signed.
+    return this.kernels.tableEntry(this.tablePtr, entry) >>> 0;
   }
 
   /** Tells workers where a cluster can be read back; `fd` is IN_MEMORY for linear memory. */
@@ -113,7 +113,7 @@ export class Scope {
   }
 
   private writeSlot(entry: number, cluster: number, state: number): void {
-    const at = this.kernels.tableEntry(this.tablePtr, entry) + SLOT_OFFSET;
+    const at = this.fingerprintPtr(entry) + SLOT_OFFSET;
     this.arena.view.setUint32(at, cluster, true);
     this.arena.view.setUint32(at + 4, state >>> 0, true);
   }

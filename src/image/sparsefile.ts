@@ -28,6 +28,11 @@ export class SparseFile {
     this.force = force;
   }
 
+  /** Of the temporary file, for those who write (and read back) by themselves. */
+  get fd(): number {
+    return this.handle.fd;
+  }
+
   /** Creates the temporary file, mode 0600. An existing `path` is refused unless `force`. */
   static async create(path: string, { force = false } = {}): Promise<SparseFile> {
     await refuseExisting(path, force);
@@ -38,7 +43,7 @@ export class SparseFile {
     try {
       // A file of this name can only be left from a killed process that had our pid.
       await unlink(temporary).catch(ignoreMissing);
-      const handle = await open(temporary, "wx", 0o600);
+      const handle = await open(temporary, "wx+", 0o600);
       return new SparseFile(path, temporary, handle, force);
     } catch (error) {
       inUse.delete(temporary);
@@ -73,10 +78,14 @@ export class SparseFile {
     this.storedBytes += bytes.length;
   }
 
-  /** Gives the file its length and its name; after this it is on the disk. */
-  async commit(byteLength: number): Promise<void> {
+  /**
+   * Gives the file its length, its time of modification (ms) if there is one, and its name; after
+   * this it is on the disk.
+   */
+  async commit(byteLength: number, mtimeMs?: number): Promise<void> {
     try {
       await this.handle.truncate(byteLength);
+      if (mtimeMs !== undefined) await this.handle.utimes(new Date(), new Date(mtimeMs));
       await this.handle.sync();
       await this.handle.close();
       await this.publish();

@@ -1,6 +1,6 @@
 // One batch on its way through the pipeline: which frames of which source it holds, and the slab
 // that holds them until its clusters are written and nobody compares with it any more.
-import type { FrameMap } from "../image/image.ts";
+import type { FrameMap } from "../core/extent.ts";
 
 /** An image as the pipeline sees it. */
 export interface FoldSource {

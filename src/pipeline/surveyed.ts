@@ -1,8 +1,8 @@
 // Surveys all pages of a file in order, many at a time, for those who only look: bases that are
 // learnt, images that are inspected or checked.
 import type { Arena } from "../core/arena.ts";
+import type { FrameMap } from "../core/extent.ts";
 import { BATCH_PAGES, slabPart } from "../core/slab.ts";
-import type { FrameMap } from "../image/image.ts";
 import type { WorkPool } from "../pool/pool.ts";
 import { inputError } from "./inputerror.ts";
 import type { SlabPool } from "./slabs.ts";

@@ -5,6 +5,7 @@ import { reasonOf } from "../core/errors.ts";
 import type { Kernels } from "../kernels/abi.ts";
 import { ClusterCache } from "./clustercache.ts";
 import { runEncode } from "./encodetask.ts";
+import { runRestore } from "./restoretask.ts";
 import { divideScratch } from "./scratch.ts";
 import { runSurvey } from "./surveytask.ts";
 import type { Task, TaskContext, TaskFault, TaskResults } from "./task.ts";
@@ -33,6 +34,8 @@ export function runTask(context: TaskContext, task: Task): TaskResults[Task["kin
         return runSurvey(context, task);
       case "encode":
         return runEncode(context, task);
+      case "restore":
+        return runRestore(context, task);
     }
   } catch (error) {
     return { fault: faultOf(error) } as TaskResults[Task["kind"]];

@@ -15,6 +15,7 @@ const fixedParts = {
   references: DELTA_MAX_REFERENCES * PAGE_BYTES,
   pairs: BATCH_PAGES * 8,
   results: 4096,
+  fingerprints: 4096,
   payload: MAX_CLUSTER_BYTES + 4096,
 };
 const FIXED_BYTES = Object.values(fixedParts).reduce((sum, bytes) => sum + bytes, 0);

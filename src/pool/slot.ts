@@ -5,9 +5,12 @@ import { itemRange } from "./decodecluster.ts";
 import { applyDelta, readReferences } from "./deltaitem.ts";
 import type { PlacesRegion, TaskContext } from "./task.ts";
 
+/** Puts `count` frames of the base image from `frame` on at `target`. */
+export type BaseReader = (frame: number, count: number, target: number) => void;
+
 /**
  * Puts the page in slot (cluster, item) at `target`. False if its cluster has no place, or if it
- * is a delta against a base image. Throws DAMAGED when the archive is broken.
+ * is a delta against a base image and there is no `base`. Throws DAMAGED when the archive is broken.
  */
 export function readSlot(
   context: TaskContext,
@@ -15,6 +18,7 @@ export function readSlot(
   cluster: number,
   item: number,
   target: number,
+  base?: BaseReader,
 ): boolean {
   const { view, bytes, clusters, scratch } = context;
   const decoded = clusters.get(cluster, places);
@@ -31,7 +35,12 @@ export function readSlot(
   const { references, opsOffset } = readReferences(view, aside, range.byteLength, name);
   for (const [i, reference] of references.entries()) {
     const page = scratch.references + i * PAGE_BYTES;
-    if ("baseFrame" in reference || !readPlainSlot(context, places, reference, page)) return false;
+    if ("baseFrame" in reference) {
+      if (!base) return false;
+      base(reference.baseFrame, 1, page);
+    } else if (!readPlainSlot(context, places, reference, page)) {
+      return false;
+    }
     view.setUint32(scratch.pairs + i * 4, page, true);
   }
   const ops = range.byteLength - opsOffset;

@@ -34,7 +34,28 @@ export interface PlacesRegion {
   readonly count: number;
 }
 
-export type Task = SurveyTask | EncodeTask;
+/** Puts stored pages into files; see restoretask.ts. */
+export interface RestoreTask {
+  readonly kind: "restore";
+  readonly places: PlacesRegion;
+  /** Runs of pages, `RUN_FIELDS` numbers each, best in the order of their clusters. */
+  readonly runs: Float64Array;
+  readonly base: RestoreBase | undefined;
+}
+
+/** The file of a base image: byte offset and length of each segment. */
+export interface RestoreBase {
+  readonly fd: number;
+  readonly segments: readonly number[];
+}
+
+/** Why the pages of a run cannot be had. */
+export interface RunFault {
+  readonly run: number;
+  readonly reason: string;
+}
+
+export type Task = SurveyTask | EncodeTask | RestoreTask;
 
 /** A cluster that was encoded: place in the slab's cluster part and what its entry says. */
 export interface EncodedCluster {
@@ -56,6 +77,7 @@ export interface TaskFault {
 export interface TaskResults {
   survey: { fault?: TaskFault };
   encode: { clusters: EncodedCluster[]; clusterBytes: number; fault?: TaskFault };
+  restore: { faults: RunFault[]; fault?: TaskFault };
 }
 
 /** What a thread needs to run tasks. */

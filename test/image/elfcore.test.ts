@@ -1,6 +1,7 @@
 // ELF64 cores, built by hand and mutated: whatever a file claims, its segments partition it.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { Segment } from "../../src/core/extent.ts";
 import {
   type CoreLoad,
   coreHeadBytes,
@@ -8,7 +9,6 @@ import {
   type ReadAt,
   readElfCore,
 } from "../../src/image/elfcore.ts";
-import type { Segment } from "../../src/image/image.ts";
 import { buildCore, type CoreShape } from "../support/elf.ts";
 
 function readerOf(bytes: Uint8Array, log: number[] = []): ReadAt {

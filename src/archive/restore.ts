@@ -1,0 +1,174 @@
+// A restore session: the memory for the places of an archive's clusters and for the fingerprints
+// of what is restored, and the workers that do it. Used by unpack, with files, and by verify,
+// without.
+import type { Region } from "../core/arena.ts";
+import { PagefoldError } from "../core/errors.ts";
+import { PLACE_BYTES } from "../core/slab.ts";
+import { FINGERPRINT_BYTES } from "../kernels/abi.ts";
+import { IMAGE_CHECKSUM_SCRATCH_BYTES, ImageChecksum } from "../pipeline/imagechecksum.ts";
+import type { EngineResources } from "../pipeline/resources.ts";
+import type { PlacesRegion, RestoreBase } from "../pool/task.ts";
+import type { OpenBase } from "./basefile.ts";
+import type { ArchiveIndex } from "./index.ts";
+import { bytesOfTask, framesOfRun, type LostRun, type Piece, RestorePlan } from "./restoreplan.ts";
+import { fillFingerprints, writeWords } from "./restorewords.ts";
+
+/** Part of what is free that fingerprints may take: 16 bytes for each frame of a group. */
+const FINGERPRINT_SHARE = 0.5;
+/** Tasks that wait for each thread. */
+const TASKS_AHEAD = 3;
+
+export class RestoreSession {
+  /** Frames that can be restored together. */
+  readonly maxFrames: number;
+  private readonly resources: EngineResources;
+  private readonly index: ArchiveIndex;
+  private readonly base: RestoreBase | undefined;
+  private readonly signal: AbortSignal | undefined;
+  private readonly places: PlacesRegion;
+  private readonly regions: Region[] = [];
+  private readonly fingerprintsPtr: number;
+  private readonly scratchPtr: number;
+
+  private constructor(
+    resources: EngineResources,
+    index: ArchiveIndex,
+    base: OpenBase | undefined,
+    frames: number,
+    signal: AbortSignal | undefined,
+  ) {
+    const { arena } = resources;
+    this.resources = resources;
+    this.index = index;
+    this.signal = signal;
+    this.base = base && {
+      fd: base.file.fd,
+      segments: base.file.segments.flatMap((segment) => [segment.byteOffset, segment.byteLength]),
+    };
+    const placesBytes = Math.max(index.clusterCount, 1) * PLACE_BYTES;
+    const ptr = this.reserve(placesBytes, "places of clusters");
+    this.places = { session: arena.nextSession(), ptr, count: index.clusterCount };
+    this.scratchPtr = this.reserve(IMAGE_CHECKSUM_SCRATCH_BYTES, "image checksum");
+    const affordable = (arena.largestFreeBytes * FINGERPRINT_SHARE) / FINGERPRINT_BYTES;
+    // Whole nodes of the checksum's tree, so that pieces of an image follow one another.
+    this.maxFrames = Math.max(256, Math.floor(Math.min(affordable, frames + 255) / 256) * 256);
+    this.fingerprintsPtr = this.reserve(this.maxFrames * FINGERPRINT_BYTES, "fingerprints");
+  }
+
+  /** `frames` are all that will be restored, in any number of groups. */
+  static async open(
+    resources: EngineResources,
+    fd: number,
+    index: ArchiveIndex,
+    base: OpenBase | undefined,
+    frames: number,
+    signal: AbortSignal | undefined,
+  ): Promise<RestoreSession> {
+    const session = new RestoreSession(resources, index, base, frames, signal);
+    try {
+      await session.fillPlaces(fd);
+      return session;
+    } catch (error) {
+      session.close();
+      throw error;
+    }
+  }
+
+  /** An empty checksum; pieces of one image are added in frame order. */
+  newChecksum(): ImageChecksum {
+    const { kernels, memory } = this.resources;
+    return new ImageChecksum(kernels, memory, this.scratchPtr);
+  }
+
+  /**
+   * Restores pieces, `maxFrames` frames at most together. Returns what cannot be had. Afterwards
+   * `fingerprints` has those of each piece.
+   */
+  async restore(
+    pieces: readonly Omit<Piece, "fingerprintsPtr">[],
+    advance: (bytes: number) => void,
+  ): Promise<{ lost: LostRun[]; pieces: Piece[] }> {
+    const plan = new RestorePlan();
+    const placed: Piece[] = [];
+    let ptr = this.fingerprintsPtr;
+    for (const piece of pieces) {
+      const own = { ...piece, fingerprintsPtr: ptr };
+      placed.push(own);
+      ptr += piece.frameCount * FINGERPRINT_BYTES;
+      await plan.add(this.index, own, this.signal);
+    }
+    const { arena, kernels } = this.resources;
+    const zeros = { arena, kernels, scratchPtr: this.scratchPtr };
+    fillFingerprints(zeros, this.fingerprintsPtr, (ptr - this.fingerprintsPtr) / FINGERPRINT_BYTES);
+    for (const run of plan.words) await writeWords(zeros, run);
+    const lost = plan.lost.concat(await this.runTasks(plan, advance));
+    return { lost, pieces: placed };
+  }
+
+  /** Fingerprints of a piece that was restored last, as a view. */
+  fingerprints(piece: Piece): Uint8Array {
+    const byteLength = piece.frameCount * FINGERPRINT_BYTES;
+    return this.resources.arena.at(piece.fingerprintsPtr, byteLength);
+  }
+
+  close(): void {
+    for (const region of this.regions) this.resources.arena.release(region);
+  }
+
+  private async runTasks(plan: RestorePlan, advance: (bytes: number) => void): Promise<LostRun[]> {
+    const { pool } = this.resources;
+    const { places, base } = this;
+    const lost: LostRun[] = [];
+    const running = new Set<Promise<void>>();
+    let failure: { reason: unknown } | undefined;
+    for (const { runs, owners } of plan.tasks()) {
+      if (this.signal?.aborted) failure ??= { reason: this.signal.reason };
+      if (failure) break;
+      const done = pool
+        .run({ kind: "restore", places, runs, base })
+        .then(({ faults, fault }) => {
+          if (fault) throw new PagefoldError("OUTPUT", `unpack: ${fault.reason}`);
+          for (const { run, reason } of faults) {
+            lost.push({ piece: owners[run], ...framesOfRun(owners[run], runs, run), reason });
+          }
+          advance(bytesOfTask(runs));
+        })
+        .catch((reason) => {
+          failure ??= { reason };
+        })
+        .finally(() => running.delete(done));
+      running.add(done);
+      if (running.size >= TASKS_AHEAD * Math.max(pool.threads, 1)) await Promise.race(running);
+    }
+    await Promise.all(running);
+    if (failure) throw failure.reason;
+    return lost;
+  }
+
+  private async fillPlaces(fd: number): Promise<void> {
+    const { view } = this.resources.arena;
+    for (let cluster = 0; cluster < this.index.clusterCount; cluster++) {
+      const at = this.places.ptr + cluster * PLACE_BYTES;
+      const { byteOffset, byteLength } = await this.placeOf(cluster);
+      view.setFloat64(at, byteOffset, true);
+      view.setUint32(at + 8, byteLength, true);
+      view.setUint32(at + 12, fd, true);
+    }
+  }
+
+  /** A cluster whose place is lost has length 0: its pages cannot be had. */
+  private async placeOf(cluster: number): Promise<{ byteOffset: number; byteLength: number }> {
+    try {
+      return await this.index.placeOf(cluster, this.signal);
+    } catch (error) {
+      if (!(error instanceof PagefoldError && error.code === "DAMAGED")) throw error;
+      return { byteOffset: 0, byteLength: 0 };
+    }
+  }
+
+  private reserve(byteLength: number, purpose: string): number {
+    const region = this.resources.arena.reserve(byteLength, purpose);
+    this.regions.push(region);
+    return region.ptr;
+  }
+}
