@@ -1,15 +1,29 @@
 // The composition root: takes memory and workers once and lends them to operations.
 import { availableParallelism } from "node:os";
 import type {
+  ArchiveInput,
   Engine,
   EngineOptions,
+  InspectReport,
+  OperationOptions,
   PackInput,
   PackOptions,
   PackOutput,
   PackReport,
+  UnpackOptions,
+  UnpackReport,
+  VerifyOptions,
+  VerifyReport,
 } from "./api.ts";
-import { openDestination } from "./archive/destination.ts";
+import { openAppend } from "./archive/append.ts";
+import { openBaseFile } from "./archive/basefile.ts";
+import { openFileAccess } from "./archive/bytesource.ts";
+import { type Destination, openDestination } from "./archive/destination.ts";
+import { inspectImages } from "./archive/inspectimages.ts";
 import { packInto } from "./archive/pack.ts";
+import { type RepackOptions, repackInto } from "./archive/repack.ts";
+import { unpackArchive } from "./archive/unpack.ts";
+import { verifyArchive } from "./archive/verify.ts";
 import { Arena } from "./core/arena.ts";
 import { PagefoldError } from "./core/errors.ts";
 import { compileKernels, createMemory, instantiateKernels } from "./kernels/load.ts";
@@ -26,7 +40,10 @@ const MAX_MEMORY_BYTES = 2 ** 32 - 65536;
 export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   const threads = options.threads ?? availableParallelism();
   const wanted = options.memoryBytes ?? DEFAULT_MEMORY_BYTES;
-  if (wanted < MIN_MEMORY_BYTES) {
+  if (!Number.isSafeInteger(threads) || threads < 0) {
+    throw new PagefoldError("USAGE", `threads: ${threads} is not a count`);
+  }
+  if (!(wanted >= MIN_MEMORY_BYTES)) {
     throw new PagefoldError("USAGE", `memory: ${wanted} bytes, at least ${MIN_MEMORY_BYTES}`);
   }
   const memoryBytes = Math.min(wanted, MAX_MEMORY_BYTES);
@@ -37,11 +54,10 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   const pool = openPool({ threads, module, memory, arena, workerUrl });
   const kernels = instantiateKernels(module, memory);
   const checksum = await loadChecksum();
-  const resources: EngineResources = { memory, arena, kernels, pool, checksum, memoryBytes };
-  return new PagefoldEngine(resources) as unknown as Engine;
+  return new PagefoldEngine({ memory, arena, kernels, pool, checksum });
 }
 
-class PagefoldEngine {
+class PagefoldEngine implements Engine {
   private readonly resources: EngineResources;
 
   constructor(resources: EngineResources) {
@@ -54,7 +70,52 @@ class PagefoldEngine {
     options: PackOptions = {},
   ): Promise<PackReport> {
     const destination = await openDestination(output, this.resources.checksum);
-    return packInto(this.resources, inputs, destination, undefined, options);
+    return this.packTo(inputs, destination, options);
+  }
+
+  async append(
+    archivePath: string,
+    inputs: readonly PackInput[],
+    options: PackOptions = {},
+  ): Promise<PackReport> {
+    const names = inputs.map(({ name }) => name);
+    const destination = await openAppend(this.resources, archivePath, names, options.signal);
+    return this.packTo(inputs, destination, options);
+  }
+
+  async unpack(
+    input: ArchiveInput,
+    directory: string,
+    options: UnpackOptions = {},
+  ): Promise<UnpackReport> {
+    if ("path" in input) return unpackArchive(this.resources, input.path, directory, options);
+    throw new PagefoldError("USAGE", "streams");
+  }
+
+  async verify(input: ArchiveInput, options: VerifyOptions = {}): Promise<VerifyReport> {
+    if (!("path" in input)) throw new PagefoldError("USAGE", "streams");
+    const access = await openFileAccess(input.path);
+    try {
+      return await verifyArchive(access, input.path, options);
+    } finally {
+      await access.close();
+    }
+  }
+
+  async inspect(
+    inputs: readonly { name: string; path: string }[],
+    options: OperationOptions = {},
+  ): Promise<InspectReport> {
+    return inspectImages(this.resources, inputs, options);
+  }
+
+  async repack(
+    archivePath: string,
+    output: PackOutput,
+    options: RepackOptions = {},
+  ): Promise<PackReport> {
+    const destination = await openDestination(output, this.resources.checksum);
+    return repackInto(this.resources, archivePath, destination, options);
   }
 
   async close(): Promise<void> {
@@ -63,5 +124,23 @@ class PagefoldEngine {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  private async packTo(
+    inputs: readonly PackInput[],
+    destination: Destination,
+    options: PackOptions,
+  ): Promise<PackReport> {
+    try {
+      const base =
+        options.base && (await openBaseFile(this.resources, options.base, options.signal));
+      try {
+        return await packInto(this.resources, inputs, destination, base, options);
+      } finally {
+        await base?.file.close();
+      }
+    } finally {
+      await destination.discard();
+    }
   }
 }

@@ -20,7 +20,7 @@ import type { ByteSink } from "./bytesink.ts";
 import { StreamWriter, type WriterStart } from "./writer.ts";
 
 /** Part of what is free that a scope may take, when its input is not known to need less. */
-const SCOPE_SHARE = 0.75;
+export const SCOPE_SHARE = 0.75;
 
 export interface FoldOptions {
   readonly sink: ByteSink;

@@ -3,28 +3,35 @@ import type { ImageReport, PackInput, PackOptions, PackReport } from "../api.ts"
 import { PagefoldError } from "../core/errors.ts";
 import { FrameMap, frameCountOf } from "../core/extent.ts";
 import { PAGE_BYTES } from "../core/page.ts";
+import type { PageSource } from "../image/image.ts";
 import { type ImageFile, openImageFile } from "../image/open.ts";
 import type { EngineResources } from "../pipeline/resources.ts";
 import { type BaseReference, faultOfName } from "../wire/imagehead.ts";
+import type { OpenBase } from "./basefile.ts";
 import type { Destination } from "./destination.ts";
 import { FoldSession } from "./fold.ts";
 import { levelParameters } from "./levels.ts";
-import { type FoldedImage, ImageFolder, type ImageSettings } from "./packimage.ts";
+import { type FoldedImage, type ImageFacts, ImageFolder, type ImageSettings } from "./packimage.ts";
 import { ProgressMeter } from "./progress.ts";
 
-/** Frames of a base, and the name it is stored under. */
-export interface OpenBase {
-  readonly name: string;
-  readonly file: ImageFile;
-}
+/** An input, or an image of another archive with what is known of it. */
+export type FoldInput =
+  | PackInput
+  | {
+      name: string;
+      notes: Record<string, string>;
+      source: PageSource;
+      facts: ImageFacts & { byteLength: number };
+      digests: [algorithm: string, digest: Uint8Array][];
+    };
 
 /**
- * Folds `inputs` into `destination` and commits it. On any failure the destination is discarded
- * and nothing of the operation remains.
+ * Folds `inputs` into `destination` and commits it. Whatever happens, the caller discards the
+ * destination afterwards: of an operation that failed nothing remains.
  */
 export async function packInto(
   resources: EngineResources,
-  inputs: readonly PackInput[],
+  inputs: readonly FoldInput[],
   destination: Destination,
   base: OpenBase | undefined,
   options: PackOptions,
@@ -40,13 +47,12 @@ export async function packInto(
     return { ...report, elapsedMs: performance.now() - began };
   } finally {
     await Promise.allSettled(opened.map((file) => file?.close()));
-    await destination.discard();
   }
 }
 
 async function fold(
   resources: EngineResources,
-  inputs: readonly PackInput[],
+  inputs: readonly FoldInput[],
   opened: readonly (ImageFile | undefined)[],
   destination: Destination,
   base: OpenBase | undefined,
@@ -93,15 +99,29 @@ async function fold(
 
 function foldInput(
   session: FoldSession,
-  input: PackInput,
+  input: FoldInput,
   file: ImageFile | undefined,
   settings: ImageSettings,
 ): Promise<FoldedImage> {
   const folder = new ImageFolder(session, input, settings);
   if (file) return folder.fromFile(file);
-  if ("bytes" in input) return folder.fromBytes(input.bytes, input.mtimeMs ?? Date.now());
-  if ("source" in input) return folder.fromSource(input);
+  if ("bytes" in input) return folder.fromBytes(input.bytes, nanoseconds(input.mtimeMs));
+  if ("facts" in input) return folder.fromSource(input.source, input.facts, input.digests);
+  if ("source" in input) {
+    const mtimeNs = nanoseconds(input.mtimeMs);
+    const byteLength = input.source.frameCount * PAGE_BYTES;
+    return folder.fromSource(input.source, {
+      format: "raw",
+      byteLength,
+      mtimeNs,
+      segmentBytes: [],
+    });
+  }
   throw new PagefoldError("USAGE", `${input.name}: an input has a path, bytes or a source`);
+}
+
+function nanoseconds(mtimeMs = Date.now()): bigint {
+  return BigInt(Math.round(mtimeMs)) * 1_000_000n;
 }
 
 async function learn(session: FoldSession, base: OpenBase): Promise<BaseReference> {
@@ -112,7 +132,7 @@ async function learn(session: FoldSession, base: OpenBase): Promise<BaseReferenc
   return { name, byteLength, checksum: checksum.finish(byteLength, map.frameCount) };
 }
 
-function checkNames(inputs: readonly PackInput[]): void {
+function checkNames(inputs: readonly FoldInput[]): void {
   const seen = new Set<string>();
   for (const { name } of inputs) {
     const fault = faultOfName(name);
@@ -124,7 +144,7 @@ function checkNames(inputs: readonly PackInput[]): void {
 
 /** Undefined as soon as one input's length is unknown. */
 function totalPages(
-  inputs: readonly PackInput[],
+  inputs: readonly FoldInput[],
   files: readonly (ImageFile | undefined)[],
   known: number,
 ): number | undefined {

@@ -1,17 +1,23 @@
 // Folds one input into a session: says IMAGE, sends its pages, says END. Pages of a file are read
 // by workers; pages of streams and sources pass through a private buffer.
 import { createHash } from "node:crypto";
-import type { ImageReport, PackInput } from "../api.ts";
+import type { ImageReport } from "../api.ts";
 import type { Arena } from "../core/arena.ts";
 import { PagefoldError } from "../core/errors.ts";
 import { FrameMap } from "../core/extent.ts";
 import { PAGE_BYTES, pagesFor } from "../core/page.ts";
 import { BATCH_PAGES, slabPart } from "../core/slab.ts";
+import type { PageSource } from "../image/image.ts";
 import type { ImageFile } from "../image/open.ts";
 import type { Batch, FoldSource } from "../pipeline/batch.ts";
 import type { BatchNumbers } from "../pipeline/pipeline.ts";
 import { slabFingerprints } from "../pipeline/surveyed.ts";
-import { type BaseReference, emptyCounts, type ImageHead } from "../wire/imagehead.ts";
+import {
+  type BaseReference,
+  type EndHead,
+  emptyCounts,
+  type ImageHead,
+} from "../wire/imagehead.ts";
 import { rebatch } from "./chunks.ts";
 import type { FoldSession } from "./fold.ts";
 
@@ -28,6 +34,9 @@ export interface ImageSettings {
   /** Told of every emitted batch. */
   readonly advance: (name: string, inputBytes: number) => void;
 }
+
+/** What an IMAGE says besides name, notes and base. */
+export type ImageFacts = Omit<ImageHead, "image" | "name" | "notes" | "base">;
 
 /** An image whose pages are on their way; `done` resolves once its END is said. */
 export interface FoldedImage {
@@ -46,10 +55,15 @@ export class ImageFolder {
   private storedBytes = 0;
   private unlistedPages = 0;
   private frameCount = 0;
+  private knownDigests: EndHead["digests"] = [];
   private file: ImageFile | undefined;
   private map: FrameMap | undefined;
 
-  constructor(session: FoldSession, input: PackInput, settings: ImageSettings) {
+  constructor(
+    session: FoldSession,
+    input: { name: string; notes?: Record<string, string> | undefined },
+    settings: ImageSettings,
+  ) {
     this.session = session;
     this.settings = settings;
     this.name = input.name;
@@ -77,8 +91,7 @@ export class ImageFolder {
   }
 
   /** The bytes of a raw image of unknown length. */
-  async fromBytes(bytes: AsyncIterable<Uint8Array>, mtimeMs: number): Promise<FoldedImage> {
-    const mtimeNs = BigInt(Math.round(mtimeMs)) * 1_000_000n;
+  async fromBytes(bytes: AsyncIterable<Uint8Array>, mtimeNs: bigint): Promise<FoldedImage> {
     const head = { format: "raw", byteLength: undefined, mtimeNs, segmentBytes: [] };
     const image = this.begin(head);
     const source = { name: this.name, image, file: undefined };
@@ -91,19 +104,23 @@ export class ImageFolder {
     return this.end(image, () => byteLength);
   }
 
-  /** All frames of a page source; its image is a whole number of pages. */
-  async fromSource(input: Extract<PackInput, { source: unknown }>): Promise<FoldedImage> {
-    const { frameCount } = input.source;
-    const byteLength = frameCount * PAGE_BYTES;
-    const mtimeNs = BigInt(Math.round(input.mtimeMs ?? Date.now())) * 1_000_000n;
-    const image = this.begin({ format: "raw", byteLength, mtimeNs, segmentBytes: [] });
+  /** All frames of a page source; `digests` are taken over instead of computed. */
+  async fromSource(
+    pages: PageSource,
+    facts: ImageFacts & { byteLength: number },
+    digests: EndHead["digests"] = [],
+  ): Promise<FoldedImage> {
+    this.knownDigests = digests;
+    const { frameCount } = pages;
+    const { byteLength } = facts;
+    const image = this.begin(facts);
     const source = { name: this.name, image, file: undefined };
     while (this.frameCount < frameCount) {
       const count = Math.min(BATCH_PAGES, frameCount - this.frameCount);
-      const pages = new Uint8Array(count * PAGE_BYTES);
-      await input.source.read(this.frameCount, count, pages, this.settings.signal);
-      this.hash?.update(pages);
-      await this.addPages(source, pages);
+      const bytes = new Uint8Array(count * PAGE_BYTES);
+      await pages.read(this.frameCount, count, bytes, this.settings.signal);
+      this.hash?.update(bytes);
+      await this.addPages(source, bytes);
     }
     return this.end(image, () => byteLength);
   }
@@ -121,7 +138,7 @@ export class ImageFolder {
   }
 
   /** Says IMAGE, after everything that was sent before; returns its number. */
-  private begin(head: Omit<ImageHead, "image" | "name" | "notes" | "base">): number {
+  private begin(head: ImageFacts): number {
     const { name, notes } = this;
     const { base } = this.settings;
     return this.session.beginImage({ ...head, name, notes, ...(base ? { base } : {}) });
@@ -144,7 +161,7 @@ export class ImageFolder {
       round: 0,
       byteLength,
       checksum: this.checksum.finish(byteLength, frameCount),
-      digests: digest ? [["sha256", digest]] : [],
+      digests: digest ? [["sha256", digest]] : this.knownDigests,
       counts,
       storedBytes,
     });

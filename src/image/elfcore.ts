@@ -11,9 +11,10 @@
 //   program header  +0 type u32 | +4 flags u32 | +8 offset u64 | +16 vaddr u64 | +24 paddr u64
 //                   +32 filesz u64 | +40 memsz u64 | +48 align u64
 //   section header  +32 size u64 | +44 info u32 (the true n, when phnum is 0xffff)
+
+import type { Segment } from "../core/extent.ts";
 import { MAX_SEGMENTS } from "../core/limits.ts";
 import { PAGE_BYTES } from "../core/page.ts";
-import type { Segment } from "./image.ts";
 import { rawSegments } from "./raw.ts";
 
 const ELF_MAGIC = 0x464c457f;

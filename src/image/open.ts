@@ -4,8 +4,8 @@ import { constants, fstatSync, read } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { promisify } from "node:util";
 import { PagefoldError, reasonOf } from "../core/errors.ts";
+import type { Segment } from "../core/extent.ts";
 import { type ReadAt, type Region, readElfCore } from "./elfcore.ts";
-import type { Segment } from "./image.ts";
 import { rawSegments } from "./raw.ts";
 
 export type ImageFormat = "raw" | "elf-core";

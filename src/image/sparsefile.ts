@@ -12,7 +12,7 @@ const MAX_FILE_NAME_BYTES = 255;
 /** Two writers in one process have the same pid, hence the same temporary name. */
 const inUse = new Set<string>();
 
-/** Ends with exactly one of `commit` and `discard`; a failed `commit` has still to be discarded. */
+/** Ends with `commit` or `discard`; a failed `commit` has still to be discarded. */
 export class SparseFile {
   readonly path: string;
   /** Bytes written so far; the holes are not counted. */
@@ -20,6 +20,7 @@ export class SparseFile {
   private readonly temporary: string;
   private readonly handle: FileHandle;
   private readonly force: boolean;
+  private isCommitted = false;
 
   private constructor(path: string, temporary: string, handle: FileHandle, force: boolean) {
     this.path = path;
@@ -94,6 +95,7 @@ export class SparseFile {
       throw failed(this.path, error);
     }
     inUse.delete(this.temporary);
+    this.isCommitted = true;
   }
 
   private async publish(): Promise<void> {
@@ -112,8 +114,9 @@ export class SparseFile {
     await rename(this.temporary, this.path);
   }
 
-  /** Removes the temporary file; nothing is left under either name. */
+  /** Removes the temporary file; nothing is left under either name. Does nothing after `commit`. */
   async discard(): Promise<void> {
+    if (this.isCommitted) return;
     await this.handle.close().catch(() => undefined);
     await unlink(this.temporary).catch(ignoreMissing);
     inUse.delete(this.temporary);

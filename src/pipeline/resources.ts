@@ -12,8 +12,6 @@ export interface EngineResources {
   readonly kernels: Kernels;
   readonly pool: WorkPool;
   readonly checksum: Checksum;
-  /** All linear memory together. */
-  readonly memoryBytes: number;
 }
 
 /** Slabs that keep this many threads busy while the main thread decides and writes. */
