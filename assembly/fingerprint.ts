@@ -1,13 +1,16 @@
 // The fingerprint of a page: XXH3-128, seed 0, default secret, exactly as published (xxHash spec,
-// "XXH3 algorithm description for large inputs"), for inputs of 4096 bytes only. It says which pages
-// may be equal; compare.ts proves it.
+// "XXH3 algorithm description for large inputs"), for inputs of 4096 bytes only. It says which
+// pages may be equal; compare.ts proves it.
 import { FINGERPRINT_BYTES, PAGE_BYTES } from "./layout";
 import { PRIME32_1, PRIME32_2, PRIME32_3 } from "./xxh";
 import { PRIME64_1, PRIME64_2, PRIME64_3, PRIME64_4, PRIME64_5 } from "./xxh";
 
 /** Bytes between two scramblings: 16 stripes of 64 bytes, as the secret has 192 bytes. */
 // @ts-ignore: decorator
-@inline const ROUND_BYTES: usize = 1024;
+@inline export const ROUND_BYTES: usize = 1024;
+/** Rounds of one page. */
+// @ts-ignore: decorator
+@inline export const ROUNDS: i32 = 4;
 
 /** XXH3-128 of each page; 16 bytes each, low 64 bits first. */
 export function fingerprintPages(pagesPtr: usize, pageCount: u32, fingerprintsPtr: usize): void {
@@ -20,61 +23,116 @@ export function fingerprintPages(pagesPtr: usize, pageCount: u32, fingerprintsPt
 
 /** XXH3-128 of one page. */
 export function fingerprintPage(page: usize, out: usize): void {
-  let acc0 = i64x2(PRIME32_3, PRIME64_1);
-  let acc1 = i64x2(PRIME64_2, PRIME64_3);
-  let acc2 = i64x2(PRIME64_4, PRIME32_2);
-  let acc3 = i64x2(PRIME64_5, PRIME32_1);
-  // The sum of a round does not depend on the order of its stripes, so each of the 4 columns of 16
-  // bytes is summed by itself: a secret of one column serves the next, and one accumulator is live.
-  for (let end = page + PAGE_BYTES - ROUND_BYTES; page < end; page += ROUND_BYTES) {
-    acc0 = scramble(addColumn(acc0, page, 0, secretPair(120)), secretPair(128));
-    acc1 = scramble(addColumn(acc1, page + 16, 16, secretPair(136)), secretPair(144));
-    acc2 = scramble(addColumn(acc2, page + 32, 32, secretPair(152)), secretPair(160));
-    acc3 = scramble(addColumn(acc3, page + 48, 48, secretPair(168)), secretPair(176));
+  let acc0 = startOfColumn(0);
+  let acc1 = startOfColumn(1);
+  let acc2 = startOfColumn(2);
+  let acc3 = startOfColumn(3);
+  for (let round = 0; round < ROUNDS; round++) {
+    acc0 = addColumn(acc0, page, 0, round);
+    acc1 = addColumn(acc1, page, 1, round);
+    acc2 = addColumn(acc2, page, 2, round);
+    acc3 = addColumn(acc3, page, 3, round);
+    page += ROUND_BYTES;
   }
-  // The last round is not scrambled, and its last stripe has a secret of its own.
-  acc0 = addColumn(acc0, page, 0, secretPair(121));
-  acc1 = addColumn(acc1, page + 16, 16, secretPair(137));
-  acc2 = addColumn(acc2, page + 32, 32, secretPair(153));
-  acc3 = addColumn(acc3, page + 48, 48, secretPair(169));
+  storeFingerprint(out, acc0, acc1, acc2, acc3);
+}
 
+/** The accumulators that a column of 16 bytes begins with. */
+// @ts-ignore: decorator
+@inline export function startOfColumn(column: i32): v128 {
+  if (column == 0) return i64x2(PRIME32_3, PRIME64_1);
+  if (column == 1) return i64x2(PRIME64_2, PRIME64_3);
+  if (column == 2) return i64x2(PRIME64_4, PRIME32_2);
+  return i64x2(PRIME64_5, PRIME32_1);
+}
+
+/**
+ * Adds one column of a round: 16 bytes of each of its 16 stripes. The sum of a round does not depend
+ * on the order of its parts. So the columns are summed one after the other, which keeps one
+ * accumulator busy and the secrets, which overlap, in place; and the inputs, which a lane adds to
+ * its neighbour, change lanes once at the end and not 16 times.
+ */
+// @ts-ignore: decorator
+@inline export function addColumn(acc: v128, page: usize, column: i32, round: i32): v128 {
+  const secret = column << 4;
+  const at = page + secret;
+  let input = v128.load(at);
+  let sums = input;
+  acc = i64x2.add(acc, keyedProduct(input, secret));
+  input = v128.load(at, 64);
+  sums = i64x2.add(sums, input);
+  acc = i64x2.add(acc, keyedProduct(input, secret + 8));
+  input = v128.load(at, 128);
+  sums = i64x2.add(sums, input);
+  acc = i64x2.add(acc, keyedProduct(input, secret + 16));
+  input = v128.load(at, 192);
+  sums = i64x2.add(sums, input);
+  acc = i64x2.add(acc, keyedProduct(input, secret + 24));
+  input = v128.load(at, 256);
+  sums = i64x2.add(sums, input);
+  acc = i64x2.add(acc, keyedProduct(input, secret + 32));
+  input = v128.load(at, 320);
+  sums = i64x2.add(sums, input);
+  acc = i64x2.add(acc, keyedProduct(input, secret + 40));
+  input = v128.load(at, 384);
+  sums = i64x2.add(sums, input);
+  acc = i64x2.add(acc, keyedProduct(input, secret + 48));
+  input = v128.load(at, 448);
+  sums = i64x2.add(sums, input);
+  acc = i64x2.add(acc, keyedProduct(input, secret + 56));
+  input = v128.load(at, 512);
+  sums = i64x2.add(sums, input);
+  acc = i64x2.add(acc, keyedProduct(input, secret + 64));
+  input = v128.load(at, 576);
+  sums = i64x2.add(sums, input);
+  acc = i64x2.add(acc, keyedProduct(input, secret + 72));
+  input = v128.load(at, 640);
+  sums = i64x2.add(sums, input);
+  acc = i64x2.add(acc, keyedProduct(input, secret + 80));
+  input = v128.load(at, 704);
+  sums = i64x2.add(sums, input);
+  acc = i64x2.add(acc, keyedProduct(input, secret + 88));
+  input = v128.load(at, 768);
+  sums = i64x2.add(sums, input);
+  acc = i64x2.add(acc, keyedProduct(input, secret + 96));
+  input = v128.load(at, 832);
+  sums = i64x2.add(sums, input);
+  acc = i64x2.add(acc, keyedProduct(input, secret + 104));
+  input = v128.load(at, 896);
+  sums = i64x2.add(sums, input);
+  acc = i64x2.add(acc, keyedProduct(input, secret + 112));
+  input = v128.load(at, 960);
+  sums = i64x2.add(sums, input);
+  acc = i64x2.add(acc, v128.shuffle<u64>(sums, sums, 1, 0));
+  // The last stripe of the page has a secret of its own, and its round is not scrambled.
+  if (round == ROUNDS - 1) return i64x2.add(acc, keyedProduct(input, secret + 121));
+  return scramble(i64x2.add(acc, keyedProduct(input, secret + 120)), secretPair(secret + 128));
+}
+
+/** Per 64-bit lane: the product of the two halves of the keyed input. */
+// @ts-ignore: decorator
+@inline function keyedProduct(input: v128, secret: i32): v128 {
+  const keyed = v128.xor(input, secretPair(secret));
+  const lows = v128.shuffle<u32>(keyed, keyed, 0, 2, 0, 2);
+  const highs = v128.shuffle<u32>(keyed, keyed, 1, 3, 1, 3);
+  return i64x2.extmul_low_i32x4_u(lows, highs);
+}
+
+/** Merges the four accumulators of a page to its fingerprint. */
+// @ts-ignore: decorator
+@inline export function storeFingerprint(
+  out: usize,
+  acc0: v128,
+  acc1: v128,
+  acc2: v128,
+  acc3: v128,
+): void {
   let low = <u64>PAGE_BYTES * PRIME64_1;
   low += foldPair(acc0, 11) + foldPair(acc1, 27) + foldPair(acc2, 43) + foldPair(acc3, 59);
   let high = ~(<u64>PAGE_BYTES * PRIME64_2);
   high += foldPair(acc0, 117) + foldPair(acc1, 133) + foldPair(acc2, 149) + foldPair(acc3, 165);
   store<u64>(out, avalanche(low));
   store<u64>(out, avalanche(high), 8);
-}
-
-/** Adds one column of a round: 16 bytes of each of its 16 stripes, the last with secret `last`. */
-// @ts-ignore: decorator
-@inline function addColumn(acc: v128, at: usize, secret: i32, last: v128): v128 {
-  acc = addLanes(acc, v128.load(at, 0), secretPair(secret));
-  acc = addLanes(acc, v128.load(at, 64), secretPair(secret + 8));
-  acc = addLanes(acc, v128.load(at, 128), secretPair(secret + 16));
-  acc = addLanes(acc, v128.load(at, 192), secretPair(secret + 24));
-  acc = addLanes(acc, v128.load(at, 256), secretPair(secret + 32));
-  acc = addLanes(acc, v128.load(at, 320), secretPair(secret + 40));
-  acc = addLanes(acc, v128.load(at, 384), secretPair(secret + 48));
-  acc = addLanes(acc, v128.load(at, 448), secretPair(secret + 56));
-  acc = addLanes(acc, v128.load(at, 512), secretPair(secret + 64));
-  acc = addLanes(acc, v128.load(at, 576), secretPair(secret + 72));
-  acc = addLanes(acc, v128.load(at, 640), secretPair(secret + 80));
-  acc = addLanes(acc, v128.load(at, 704), secretPair(secret + 88));
-  acc = addLanes(acc, v128.load(at, 768), secretPair(secret + 96));
-  acc = addLanes(acc, v128.load(at, 832), secretPair(secret + 104));
-  acc = addLanes(acc, v128.load(at, 896), secretPair(secret + 112));
-  return addLanes(acc, v128.load(at, 960), last);
-}
-
-/** Two lanes of 64 bits: each adds the product of its keyed halves, and its neighbour's input. */
-// @ts-ignore: decorator
-@inline function addLanes(acc: v128, input: v128, secret: v128): v128 {
-  const keyed = v128.xor(input, secret);
-  const lows = v128.shuffle<u32>(keyed, keyed, 0, 2, 0, 2);
-  const highs = v128.shuffle<u32>(keyed, keyed, 1, 3, 1, 3);
-  const swapped = v128.shuffle<u64>(input, input, 1, 0);
-  return i64x2.add(i64x2.add(acc, swapped), i64x2.extmul_low_i32x4_u(lows, highs));
 }
 
 // @ts-ignore: decorator

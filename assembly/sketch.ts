@@ -1,40 +1,35 @@
 // The sketch of a page: 4 features such that pages which share many 64-byte blocks probably share
 // one (min-wise hashing: Broder, "On the resemblance and containment of documents", 1997; here the
 // maximum instead of the minimum). It only names candidates; delta.ts shows what they are worth.
-import { PAGE_BYTES } from "./layout";
+//
+// Features 0 and 1 do not see where a block stands, so they also find content that moved by whole
+// blocks; 2 and 3 do, so a block that is common everywhere does not hide the page that differs by
+// little. On images of guests, two and two find more than four of one kind.
 
-/**
- * Writes the 4 features (u32) of one page; 0 means none. Features 0 and 1 do not see where a block
- * stands, so they also find content that moved by whole blocks; 2 and 3 do, so a block that is common
- * everywhere does not hide the page that differs by little. On memory images, two and two find more
- * than four of one kind (docs/kernels.md).
- */
-export function sketchPage(page: usize, out: usize): void {
-  let max0 = i32x4(0, 0, 0, 0);
-  let max1 = max0;
-  let max2 = max0;
-  let max3 = max0;
-  // One odd factor per place of a block: an odd factor loses nothing, and zero stays zero.
-  let places = i32x4(0x9e3779b1, 0x85ebca77, 0xc2b2ae3d, 0x27d4eb2f);
-  for (let end = page + PAGE_BYTES; page < end; page += 256) {
-    const hashes = hashBlocks(page);
-    const placed = i32x4.mul(hashes, places);
-    // Each feature orders the blocks in its own way and keeps the greatest.
-    max0 = i32x4.max_u(max0, i32x4.mul(hashes, i32x4.splat(0x9e3779b1)));
-    max1 = i32x4.max_u(max1, i32x4.mul(hashes, i32x4.splat(0x85ebca77)));
-    max2 = i32x4.max_u(max2, placed);
-    max3 = i32x4.max_u(max3, i32x4.mul(placed, i32x4.splat(0x165667b1)));
-    places = i32x4.mul(places, i32x4.splat(0x5bd1e995));
-  }
-  store<u32>(out, greatestLane(max0));
-  store<u32>(out, greatestLane(max1), 4);
-  store<u32>(out, greatestLane(max2), 8);
-  store<u32>(out, greatestLane(max3), 12);
+/** How feature `index` orders 4 blocks; the page's greatest is the feature. Zero stays zero. */
+// @ts-ignore: decorator
+@inline export function orderBlocks(hashes: v128, places: v128, index: i32): v128 {
+  if (index == 0) return i32x4.mul(hashes, i32x4.splat(0x9e3779b1));
+  if (index == 1) return i32x4.mul(hashes, i32x4.splat(0x85ebca77));
+  const placed = i32x4.mul(hashes, places);
+  return index == 2 ? placed : i32x4.mul(placed, i32x4.splat(0x165667b1));
+}
+
+/** One factor per block for its place in the page; all odd, as an odd factor loses nothing. */
+// @ts-ignore: decorator
+@inline export function firstPlaces(): v128 {
+  return i32x4(0x9e3779b1, 0x85ebca77, 0xc2b2ae3d, 0x27d4eb2f);
+}
+
+/** The factors of the next 4 blocks. */
+// @ts-ignore: decorator
+@inline export function nextPlaces(places: v128): v128 {
+  return i32x4.mul(places, i32x4.splat(0x5bd1e995));
 }
 
 /** The hashes of 4 blocks, one per lane. */
 // @ts-ignore: decorator
-@inline function hashBlocks(at: usize): v128 {
+@inline export function hashBlocks(at: usize): v128 {
   const first = mergePair(sumBlock(at), sumBlock(at + 64));
   const second = mergePair(sumBlock(at + 128), sumBlock(at + 192));
   const evens = v128.shuffle<u32>(first, second, 0, 2, 4, 6);
@@ -45,7 +40,7 @@ export function sketchPage(page: usize, out: usize): void {
 
 /**
  * Each 16-bit word of a block times a factor of its own, summed in 4 lanes. A sum without a constant
- * term is 0 for a block of zeros, stays 0 in every order above, and so never becomes a feature: that
+ * term is 0 for a block of zeros and stays 0 in every order, and so never becomes a feature: that
  * saves a test in the loop.
  */
 // @ts-ignore: decorator
@@ -65,6 +60,21 @@ export function sketchPage(page: usize, out: usize): void {
 // @ts-ignore: decorator
 @inline function mergePair(a: v128, b: v128): v128 {
   return i32x4.add(v128.shuffle<u64>(a, b, 0, 2), v128.shuffle<u64>(a, b, 1, 3));
+}
+
+/** Writes the 4 features (u32); 0 means none, and all-zero blocks give none. */
+// @ts-ignore: decorator
+@inline export function storeSketch(
+  out: usize,
+  max0: v128,
+  max1: v128,
+  max2: v128,
+  max3: v128,
+): void {
+  store<u32>(out, greatestLane(max0));
+  store<u32>(out, greatestLane(max1), 4);
+  store<u32>(out, greatestLane(max2), 8);
+  store<u32>(out, greatestLane(max3), 12);
 }
 
 // @ts-ignore: decorator
