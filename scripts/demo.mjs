@@ -168,7 +168,7 @@ async function demonstrate(folder) {
       comparedBytes += await compareFiles(path, join(unpacked, name));
     }
     printSpeed("packed", packing.inputBytes, packing.elapsedMs);
-    printSpeed("unpacked", unpacking.writtenBytes, unpacking.elapsedMs);
+    printSpeed("unpacked", packing.inputBytes, unpacking.elapsedMs);
     const ratio = (packing.inputBytes / packing.outputBytes).toFixed(1);
     say(`  ${mib(packing.inputBytes)} became ${mib(packing.outputBytes)}: ${ratio} to 1`);
     say(`  ${comparedBytes} bytes came back, every one of them equal`);
