@@ -47,8 +47,8 @@ export function fingerprintPage(page: usize, out: usize): void {
 }
 
 /**
- * Adds one column of a round: 16 bytes of each of its 16 stripes. The sum of a round does not depend
- * on the order of its parts. So the columns are summed one after the other, which keeps one
+ * Adds one column of a round: 16 bytes of each of its 16 stripes. The sum of a round does not
+ * depend on the order of its parts. So the columns are summed one after the other, which keeps one
  * accumulator busy and the secrets, which overlap, in place; and the inputs, which a lane adds to
  * its neighbour, change lanes once at the end and not 16 times.
  */
