@@ -40,8 +40,8 @@
 
 /**
  * Each 16-bit word of a block times a factor of its own, summed in 4 lanes. A sum without a
- * constant term is 0 for a block of zeros and stays 0 in every order, and so never becomes a feature: that
- * saves a test in the loop.
+ * constant term is 0 for a block of zeros and stays 0 in every order, and so never becomes a
+ * feature: that saves a test in the loop.
  */
 // @ts-ignore: decorator
 @inline function sumBlock(at: usize): v128 {
