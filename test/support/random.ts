@@ -33,7 +33,7 @@ export function seededRandom(seed: number): SeededRandom {
   };
 }
 
-/** The seed of this run, printed under `name`: PAGEFOLD_SEED when it is set, otherwise a new one. */
+/** The seed of this run, printed under `name`: PAGEFOLD_SEED if it is set, otherwise a new one. */
 export function randomSeed(name: string): number {
   const wanted = process.env.PAGEFOLD_SEED;
   const seed = wanted === undefined ? Math.floor(Math.random() * 2 ** 32) : Number(wanted);
