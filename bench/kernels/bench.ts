@@ -12,8 +12,8 @@ export interface KernelBench {
   name: string;
   /**
    * Readies one bench over `pages`; `bytes` is all of the linear memory, and from `scratchPtr` on
-   * it is free: at least as many bytes as the pages take, and 16 MiB. Returns the run, which in turn
-   * returns the bytes it handled.
+   * it is free: at least as many bytes as the pages take, and 16 MiB. Returns the run, which in
+   * turn returns the bytes it handled.
    */
   prepare(kernels: Kernels, bytes: Uint8Array, pages: BenchPages, scratchPtr: number): () => number;
 }
