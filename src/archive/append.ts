@@ -13,11 +13,11 @@ import {
 import type { EngineResources } from "../pipeline/resources.ts";
 import type { ArchiveState } from "../wire/superblock.ts";
 import { fileSink } from "./bytesink.ts";
-import { openFileAccess } from "./bytesource.ts";
+import { type FileAccess, openFileAccess } from "./bytesource.ts";
 import { commitState } from "./commit.ts";
 import type { Destination } from "./destination.ts";
 import type { DirectoryIndex } from "./index.ts";
-import { type Lock, takeLock } from "./lock.ts";
+import { takeLock } from "./lock.ts";
 import { openIndex } from "./openindex.ts";
 
 /** Opens the archive at `path` as a destination. Nothing of it changes before the commit. */
@@ -29,17 +29,23 @@ export async function openAppend(
 ): Promise<Destination> {
   const lock = await takeLock(path);
   let handle: FileHandle | undefined;
+  let access: FileAccess | undefined;
+  // The index is read lazily, so what it is read from stays open until the end.
+  const release = async (): Promise<void> => {
+    await handle?.close();
+    await access?.close();
+    await lock.release();
+  };
   try {
-    const access = await openFileAccess(path);
-    const { index } = await openIndex(access, path, signal).finally(() => access.close());
+    access = await openFileAccess(path);
+    const { index } = await openIndex(access, path, signal);
     refuseKnownNames(index, path, names);
     handle = await open(path, "r+").catch((error) => {
       throw new PagefoldError("OUTPUT", `${path}: ${reasonOf(error)}`, { cause: error });
     });
-    return await appendTo(resources, path, handle, index, lock);
+    return await appendTo(resources, path, handle, index, release);
   } catch (error) {
-    await handle?.close();
-    await lock.release();
+    await release();
     throw error;
   }
 }
@@ -56,7 +62,7 @@ async function appendTo(
   path: string,
   handle: FileHandle,
   index: DirectoryIndex,
-  lock: Lock,
+  release: () => Promise<void>,
 ): Promise<Destination> {
   const { fd } = handle;
   const { checksum } = resources;
@@ -83,8 +89,7 @@ async function appendTo(
     async discard() {
       // What lies behind the valid end is ignored, but need not take room.
       await handle.truncate(validLength).catch(() => undefined);
-      await handle.close();
-      await lock.release();
+      await release();
     },
   };
 }

@@ -87,7 +87,7 @@ export class RestoreSession {
   async restore(
     pieces: readonly Omit<Piece, "fingerprintsPtr">[],
     advance: (bytes: number) => void,
-  ): Promise<{ lost: LostRun[]; pieces: Piece[] }> {
+  ): Promise<{ lost: LostRun[]; pieces: Piece[]; writtenBytes: number }> {
     const plan = new RestorePlan();
     const placed: Piece[] = [];
     let ptr = this.fingerprintsPtr;
@@ -102,7 +102,7 @@ export class RestoreSession {
     fillFingerprints(zeros, this.fingerprintsPtr, (ptr - this.fingerprintsPtr) / FINGERPRINT_BYTES);
     for (const run of plan.words) await writeWords(zeros, run);
     const lost = plan.lost.concat(await this.runTasks(plan, advance));
-    return { lost, pieces: placed };
+    return { lost, pieces: placed, writtenBytes: plan.writtenBytes };
   }
 
   /** Fingerprints of a piece that was restored last, as a view. */

@@ -40,8 +40,8 @@ export interface LostRun {
 const ITEM_RANGE = 256;
 
 export class RestorePlan {
-  /** Bytes that will be in clusters or the base: what is written besides words. */
-  storedBytes = 0;
+  /** Bytes that restoring writes: all but zeros. */
+  writtenBytes = 0;
   readonly words: WordRun[] = [];
   readonly lost: LostRun[] = [];
   private readonly fields: number[] = [];
@@ -108,6 +108,7 @@ export class RestorePlan {
     switch (run.kind) {
       case RecordKind.UNIFORM:
         this.words.push({ piece, frame, count: run.length, word: run.word });
+        this.writtenBytes += run.length * PAGE_BYTES;
         break;
       case RecordKind.DUPLICATE:
         this.addStored(piece, frame, run.cluster, run.item, run.length);
@@ -130,7 +131,7 @@ export class RestorePlan {
         piece.fingerprintsPtr + (run.frame - piece.firstFrame) * FINGERPRINT_BYTES;
       this.fields.push(cluster, item + skipped, frameCount, piece.fd, byteOffset, byteLength);
       this.fields.push(fingerprints);
-      this.storedBytes += byteLength;
+      this.writtenBytes += byteLength;
       this.owners.push(piece);
     }
   }

@@ -165,7 +165,8 @@ class Unpacking {
     }
     const advance = (bytes: number): void =>
       this.meter.advance(targets[0].indexed.head.name, bytes);
-    const { lost, pieces } = await this.session.restore(wanted, advance);
+    const { lost, pieces, writtenBytes } = await this.session.restore(wanted, advance);
+    this.report.writtenBytes += writtenBytes;
     if (lost.length > 0 && !this.options.keepGoing) this.refuse(lost[0]);
     for (const [i, target] of targets.entries()) {
       target.lost.push(...lost.filter((run) => run.piece === pieces[i]));
