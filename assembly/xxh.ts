@@ -1,4 +1,4 @@
-// The constants that XXH64 and XXH3 share (xxHash spec); fingerprint.ts and checksum.ts do the work.
+// The constants that XXH64 and XXH3 share (xxHash spec), for fingerprint.ts and checksum.ts.
 
 // @ts-ignore: decorator
 @inline export const PRIME32_1: u64 = 0x9e3779b1;

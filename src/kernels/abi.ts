@@ -35,7 +35,7 @@ export interface Kernels {
   checksum(ptr: number, length: number, outPtr: number): void;
   /** Compares page pairs (u32 a, u32 b each); writes 1 (equal) or 0 per pair. Returns the equal. */
   compare(pairsPtr: number, pairCount: number, resultsPtr: number): number;
-  /** Mask (u64 per page, bit i = block i changed) of changed 64-byte blocks. Returns changed pages. */
+  /** Changed 64-byte blocks: a u64 per page, bit i for block i. Returns the changed pages. */
   diff(oldPtr: number, newPtr: number, pageCount: number, masksPtr: number): number;
   /** As `diff`, for blocks of 64, 128 or 256 bytes. */
   diffBlocks(
@@ -102,7 +102,7 @@ export interface Kernels {
   /** Bytes of a sketch table of 2^bits places per feature. */
   sketchBytes(bits: number): number;
   sketchInit(sketchPtr: number, bits: number): void;
-  /** Makes pages findable by their sketches: survey records and entries (u32, NO_ENTRY is skipped). */
+  /** Makes pages findable by their sketches; `entries` are u32, NO_ENTRY is skipped. */
   sketchInsert(sketchPtr: number, recordsPtr: number, entriesPtr: number, pageCount: number): void;
   /** Up to 3 entries (u32, NO_ENTRY fills up) per ordinary page, most shared features first. */
   sketchLookup(

@@ -10,7 +10,7 @@ export type BaseReader = (frame: number, count: number, target: number) => void;
 
 /**
  * Puts the page in slot (cluster, item) at `target`. False if its cluster has no place, or if it
- * is a delta against a base image and there is no `base`. Throws DAMAGED when the archive is broken.
+ * is a delta against a base image and there is no `base`. Throws DAMAGED for a broken archive.
  */
 export function readSlot(
   context: TaskContext,

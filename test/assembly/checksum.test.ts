@@ -1,3 +1,4 @@
+// XXH64 of the kernels against the slow one and against two libraries.
 import { xxhash64 } from "hash-wasm";
 import { describe, expect, it } from "vitest";
 import xxhash from "xxhash-wasm";

@@ -1,3 +1,4 @@
+// Page pairs, equal and not, on both builds.
 import { describe, expect, it } from "vitest";
 import { PAGE_BYTES } from "../../src/core/page.ts";
 import { builds, FIRST_FREE_BYTE, openKernels } from "../support/kernels.ts";

@@ -1,3 +1,4 @@
+// Masks of changed blocks, gathering and scattering, on both builds.
 import { describe, expect, it } from "vitest";
 import { PAGE_BYTES } from "../../src/core/page.ts";
 import { BLOCK_BYTES } from "../../src/kernels/abi.ts";

@@ -1,3 +1,4 @@
+// XXH3-128 of pages against the slow one and against hash-wasm.
 import { xxhash128 } from "hash-wasm";
 import { describe, expect, it } from "vitest";
 import { PAGE_BYTES } from "../../src/core/page.ts";

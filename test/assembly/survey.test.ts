@@ -1,3 +1,4 @@
+// What the survey says of pages: kinds, fingerprints, sketches.
 import { describe, expect, it } from "vitest";
 import { PAGE_BYTES } from "../../src/core/page.ts";
 import {

@@ -1,3 +1,4 @@
+// The sizes that assembly/layout.ts and src/kernels/abi.ts state must be the same.
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { PAGE_BYTES } from "../../src/core/page.ts";

@@ -1,3 +1,4 @@
+// What the release module is made of: no data, no state, one import.
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { compileKernels, createMemory, instantiateKernels } from "../../src/kernels/load.ts";
