@@ -1,11 +1,11 @@
 // A fold session: everything that one pack, append, repack or encoder needs, taken at its start
 // and given back at its end. It folds images, one after another, into one stream.
 
-import type { Region } from "../core/arena.ts";
+import type { Arena, Region } from "../core/arena.ts";
 import { BATCH_PAGES } from "../core/slab.ts";
 import { Scope } from "../dedup/scope.ts";
 import { baseEntry, learnBase } from "../pipeline/base.ts";
-import { type Batch, consecutiveFrames, type FoldSource } from "../pipeline/batch.ts";
+import { type Batch, consecutiveFrames, type FoldSource, listedFrames } from "../pipeline/batch.ts";
 import { IMAGE_CHECKSUM_SCRATCH_BYTES, ImageChecksum } from "../pipeline/imagechecksum.ts";
 import {
   type BatchListener,
@@ -22,6 +22,11 @@ import { StreamWriter, type WriterStart } from "./writer.ts";
 /** Part of what is free that a scope may take, when its input is not known to need less. */
 export const SCOPE_SHARE = 0.75;
 
+/** Parts of all memory: for what is known of pages, alone or beside a ring of stored clusters. */
+const KNOWN_SHARE = 1 / 2;
+const KNOWN_SHARE_BESIDE_RING = 1 / 4;
+const RING_SHARE = 3 / 8;
+
 export interface FoldOptions {
   readonly sink: ByteSink;
   readonly level: LevelParameters;
@@ -29,6 +34,12 @@ export interface FoldOptions {
   readonly pageCount: number | undefined;
   /** From where clusters can be read back, see `PipelineParts`. */
   readonly clusterFd: number | undefined;
+  /** True if sources may come that cannot be read again: their clusters are kept in memory. */
+  readonly isReadOnce?: boolean | undefined;
+  /** True if images may have more than one round. */
+  readonly hasRounds?: boolean | undefined;
+  /** The entry of what a frame was before, when there is no base; see `MatchContext`. */
+  readonly previousOf?: ((batch: Batch, page: number) => number | undefined) | undefined;
   readonly start?: WriterStart | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -52,15 +63,18 @@ export class FoldSession {
     this.scratch = arena.reserve(IMAGE_CHECKSUM_SCRATCH_BYTES, "image checksum");
     const slabs = new SlabPool(arena, slabCount(pool.threads));
     this.slabs = slabs;
-    const memoryBytes = arena.largestFreeBytes * SCOPE_SHARE;
+    const isRing = options.isReadOnce === true && clusterFd === undefined;
+    const memoryBytes = steadyShare(arena, isRing ? KNOWN_SHARE_BESIDE_RING : KNOWN_SHARE);
     const scope = new Scope(arena, kernels, { memoryBytes, pageCount });
     this.scope = scope;
-    this.writer = new StreamWriter(sink, checksum, options.start);
+    const ringBytes = isRing ? steadyShare(arena, RING_SHARE) : 0;
+    const { start, hasRounds } = options;
+    this.writer = new StreamWriter(sink, checksum, { start, hasRounds });
     this.imageCount = this.writer.imageCount;
     const output = this.writer;
     this.pipeline = new Pipeline(
-      { arena, kernels, pool, slabs, scope, output, level, clusterFd },
-      (batch, page) => this.previousOf(batch, page),
+      { arena, kernels, pool, slabs, scope, output, level, clusterFd, ringBytes },
+      options.previousOf ?? ((batch, page) => this.previousOf(batch, page)),
     );
     this.signal?.addEventListener("abort", this.onAbort);
     if (this.signal?.aborted) this.onAbort();
@@ -111,6 +125,19 @@ export class FoldSession {
     await this.pipeline.add(source, consecutiveFrames(frame, count), listener, fill);
   }
 
+  /** Sends any rising frames that lie within one batch of the format. */
+  async addListed(
+    source: FoldSource,
+    frames: readonly number[],
+    fill: FillPages,
+    listener: BatchListener,
+  ): Promise<void> {
+    const [first] = frames;
+    const isRun = frames[frames.length - 1] - first === frames.length - 1;
+    const list = isRun ? consecutiveFrames(first, frames.length) : listedFrames(frames);
+    await this.pipeline.add(source, list, listener, fill);
+  }
+
   /** Ends the session: waits for what is under way and gives everything back. */
   async close(): Promise<void> {
     this.pipeline.fail(new Error("the session was closed"));
@@ -127,4 +154,14 @@ export class FoldSession {
   private previousOf(batch: Batch, page: number): number | undefined {
     return this.baseEntries && baseEntry(this.baseEntries, batch.frames.at(page));
   }
+}
+
+/**
+ * A part of all memory, or half of it, a quarter … where that is not free. Stored bytes depend on
+ * it, so it must not follow what the number of threads leaves over.
+ */
+function steadyShare(arena: Arena, share: number): number {
+  let bytes = arena.bytes.length * share;
+  while (bytes > arena.largestFreeBytes * SCOPE_SHARE) bytes /= 2;
+  return bytes;
 }

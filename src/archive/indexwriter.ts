@@ -1,5 +1,6 @@
 // Collects the index while a stream is written: leaves of images, places and contents of clusters.
 // What is complete is held back for the end, where one read finds it, as long as it is small.
+import { BATCH_PAGES } from "../core/slab.ts";
 import { BatchType } from "../wire/batch.ts";
 import {
   type ClusterPlace,
@@ -10,6 +11,7 @@ import {
 } from "../wire/indexhead.ts";
 import { type PagesHead, pushRun, type Run } from "../wire/records.ts";
 import { resolveRuns } from "../wire/slotruns.ts";
+import { SlotMap } from "./slotmap.ts";
 
 /** Runs and frames after which a leaf is complete. */
 const LEAF_RUNS = 4096;
@@ -40,6 +42,8 @@ export class IndexWriter {
   readonly places: IndexPointer[];
   readonly contents: IndexPointer[];
   private readonly openLeaves = new Map<number, OpenLeaf>();
+  /** By image, when later rounds may change what the leaves of the first one would say. */
+  private readonly slotMaps: Map<number, SlotMap> | undefined;
   private pendingPlaces: ClusterPlace[] = [];
   private pendingContents: Uint8Array[] = [];
   private pendingContentsBytes = 0;
@@ -49,15 +53,22 @@ export class IndexWriter {
   private heldBytes = 0;
 
   /** `places` and `contents` are what an archive that is appended to has already. */
-  constructor(places: IndexPointer[], contents: IndexPointer[], clusterCount: number) {
+  constructor(
+    places: IndexPointer[],
+    contents: IndexPointer[],
+    clusterCount: number,
+    hasRounds: boolean,
+  ) {
     this.places = places;
     this.contents = contents;
     this.contentsFirstCluster = clusterCount;
+    this.slotMaps = hasRounds ? new Map() : undefined;
   }
 
   /** Takes a PAGES batch whose clusters begin at `bodyOffset`. */
   pages(head: PagesHead, bodyOffset: number, fingerprints: Uint8Array): void {
-    this.leaf(head);
+    if (this.slotMaps) slotMapOf(this.slotMaps, head.image).put(head);
+    else this.leaf(head.image, head.firstFrame, head.frameCount, resolveRuns(head));
     let byteOffset = bodyOffset;
     for (const cluster of head.clusters) {
       this.pendingPlaces.push({ byteOffset, ...cluster });
@@ -88,6 +99,7 @@ export class IndexWriter {
   finish(): HeldBatch[] {
     this.closeContents();
     this.closePlaces();
+    if (this.slotMaps) this.mappedLeaves(this.slotMaps);
     const order = [BatchType.CONTENTS, BatchType.LEAF, BatchType.PLACES] as const;
     return this.takeAll().sort((a, b) => order.indexOf(a.type) - order.indexOf(b.type));
   }
@@ -99,15 +111,26 @@ export class IndexWriter {
     return all;
   }
 
-  private leaf(head: PagesHead): void {
-    let leaf = this.openLeaves.get(head.image);
+  private leaf(image: number, firstFrame: number, frameCount: number, runs: Run[]): void {
+    let leaf = this.openLeaves.get(image);
     if (!leaf) {
-      leaf = { firstFrame: head.firstFrame, frameCount: 0, runs: [] };
-      this.openLeaves.set(head.image, leaf);
+      leaf = { firstFrame, frameCount: 0, runs: [] };
+      this.openLeaves.set(image, leaf);
     }
-    for (const run of resolveRuns(head)) pushRun(leaf.runs, run);
-    leaf.frameCount += head.frameCount;
-    if (leaf.runs.length >= LEAF_RUNS || leaf.frameCount >= LEAF_FRAMES) this.closeLeaf(head.image);
+    for (const run of runs) pushRun(leaf.runs, run);
+    leaf.frameCount += frameCount;
+    if (leaf.runs.length >= LEAF_RUNS || leaf.frameCount >= LEAF_FRAMES) this.closeLeaf(image);
+  }
+
+  /** All leaves of the images whose rounds are over. */
+  private mappedLeaves(slotMaps: ReadonlyMap<number, SlotMap>): void {
+    for (const [image, slots] of slotMaps) {
+      for (let frame = 0; frame < slots.frameCount; frame += BATCH_PAGES) {
+        const count = Math.min(BATCH_PAGES, slots.frameCount - frame);
+        this.leaf(image, frame, count, slots.runs(frame, count));
+      }
+      this.closeLeaf(image);
+    }
   }
 
   private closeLeaf(image: number): void {
@@ -166,4 +189,10 @@ export class IndexWriter {
 function nextOf(pointers: readonly IndexPointer[]): number {
   const last = pointers.at(-1);
   return last ? last.first + last.count : 0;
+}
+
+function slotMapOf(slotMaps: Map<number, SlotMap>, image: number): SlotMap {
+  const held = slotMaps.get(image) ?? new SlotMap();
+  slotMaps.set(image, held);
+  return held;
 }

@@ -63,7 +63,9 @@ async function fold(
   const files = opened.concat(base?.file);
   const pageCount = totalPages(inputs, files, destination.pageCount);
   const level = levelParameters(options.level);
-  const session = new FoldSession(resources, { sink, level, pageCount, clusterFd, start, signal });
+  const isReadOnce = opened.includes(undefined);
+  const settled = { sink, level, pageCount, clusterFd, isReadOnce, start, signal };
+  const session = new FoldSession(resources, settled);
   try {
     await destination.learn(session);
     const reference = base && (await learn(session, base));

@@ -26,6 +26,12 @@ export interface WriterStart {
   directory: DirectoryHead;
 }
 
+export interface WriterOptions {
+  readonly start?: WriterStart | undefined;
+  /** True if images may have more than one round. */
+  readonly hasRounds?: boolean | undefined;
+}
+
 const EMPTY: WriterStart = {
   byteOffset: 0,
   generation: 0,
@@ -50,7 +56,8 @@ export class StreamWriter implements PagesOutput {
   private readonly images: WrittenImage[];
   private readonly pending = new Set<Promise<void>>();
 
-  constructor(sink: ByteSink, checksum: Checksum, start: WriterStart = EMPTY) {
+  constructor(sink: ByteSink, checksum: Checksum, options: WriterOptions = {}) {
+    const start = options.start ?? EMPTY;
     const { directory } = start;
     this.sink = sink;
     this.checksum = checksum;
@@ -63,6 +70,7 @@ export class StreamWriter implements PagesOutput {
       [...directory.places],
       [...directory.contents],
       directory.clusterCount,
+      options.hasRounds ?? false,
     );
     if (start.byteOffset === 0) this.writeStreamHead();
   }

@@ -42,6 +42,7 @@ export class History {
   /** By ordinal modulo HISTORY_LAG: when it is emitted, and the bytes stored then. */
   private readonly emitted: (Promise<unknown> | undefined)[] = new Array(HISTORY_LAG);
   private readonly ends = new Float64Array(HISTORY_LAG);
+  private readonly clusterCounts = new Float64Array(HISTORY_LAG);
   private end = 0;
 
   constructor(parts: HistoryParts) {
@@ -113,6 +114,7 @@ export class History {
     this.oldest[ordinal] = Math.min(this.oldest[ordinal] ?? this.end, this.end);
     this.end += bytes;
     this.ends[ordinal % HISTORY_LAG] = this.end;
+    this.clusterCounts[ordinal % HISTORY_LAG] = firstCluster + clusters.length;
   }
 
   close(): void {
@@ -128,6 +130,9 @@ export class History {
   ): boolean {
     if (this.parts.clusterFd !== undefined) return true;
     if (!this.ring) return false;
+    // Workers find clusters by number in a list that ends somewhere.
+    const clusterCount = this.clusterCounts[ordinal % HISTORY_LAG] + HISTORY_LAG * BATCH_PAGES;
+    if (clusterCount > this.parts.scope.placeCapacity) return false;
     if (owner > ordinal - HISTORY_LAG) return true;
     const known = this.ends[ordinal % HISTORY_LAG];
     return starts[owner] + this.ring.byteLength >= known + marginBytes;

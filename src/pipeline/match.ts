@@ -22,6 +22,7 @@ import {
   SKETCH_CANDIDATES,
 } from "../kernels/abi.ts";
 import type { Batch, BatchLog } from "./batch.ts";
+import type { History } from "./history.ts";
 
 /** What matching needs to know of the session. */
 export interface MatchContext {
@@ -29,6 +30,7 @@ export interface MatchContext {
   readonly kernels: Kernels;
   readonly scope: Scope;
   readonly log: BatchLog;
+  readonly history: History;
   /** The slab of a batch that is still in flight. Asking keeps the slab until `batch` is done. */
   slabOf(ordinal: number, batch: Batch): number | undefined;
   /** The entry whose content the frame had before, if it is worth a delta. */
@@ -128,15 +130,18 @@ class Planner {
 
   /** A candidate whose slot a delta may name: stored without references itself, or the base. */
   private reference(page: number, index: number, entry: number): boolean {
-    const slot = this.context.scope.slotOf(entry);
+    const { arena, scope, log, history } = this.context;
+    const slot = scope.slotOf(entry);
     if (!slot || slot.isDeltas) return false;
-    if (!this.candidate(page, index, entry)) return false;
-    const { arena, scope, log } = this.context;
-    const at = this.candidatePtr(page, index);
     const ordinal = scope.ordinalOf(entry);
-    const frame = slot.isBase
-      ? log.frame(Math.floor(ordinal / BATCH_PAGES), ordinal % BATCH_PAGES)
-      : 0;
+    const owner = Math.floor(ordinal / BATCH_PAGES);
+    const isKept = ordinal === NO_ORDINAL || log.source(owner).file !== undefined;
+    if (!isKept && !history.isReference(owner, this.batch.ordinal)) return false;
+    if (!this.candidate(page, index, entry)) return false;
+    if (slot.isBase) history.referToBase(this.batch.ordinal, page);
+    else if (!isKept) history.refer(this.batch.ordinal, owner);
+    const at = this.candidatePtr(page, index);
+    const frame = slot.isBase ? log.frame(owner, ordinal % BATCH_PAGES) : 0;
     arena.view.setFloat64(at + 24, slot.isBase ? frame * 2 + 1 : slot.cluster * 2, true);
     arena.view.setUint32(at + 20, slot.item, true);
     arena.bytes.copyWithin(at + 32, scope.fingerprintPtr(entry), scope.fingerprintPtr(entry) + 16);
@@ -145,12 +150,17 @@ class Planner {
 
   /** Writes where the content of an entry can be had: in flight, in its file, or in its slot. */
   private candidate(page: number, index: number, entry: number): boolean {
-    const { scope, log } = this.context;
+    const { scope, log, history } = this.context;
     const at = this.candidatePtr(page, index);
     const ordinal = scope.ordinalOf(entry);
+    const slot = scope.slotOf(entry);
     if (ordinal !== NO_ORDINAL) {
       const batch = Math.floor(ordinal / BATCH_PAGES);
       const owner = ordinal % BATCH_PAGES;
+      if (!log.source(batch).file) {
+        const wanted = { owner: batch, page: owner, isDelta: slot?.isDeltas ?? false };
+        if (!history.isReadable(wanted, this.batch.ordinal)) return false;
+      }
       const slabPtr = this.context.slabOf(batch, this.batch);
       if (slabPtr !== undefined) {
         this.writeCandidate(at, From.MEMORY, 0, slabPart(slabPtr, "pages") + owner * PAGE_BYTES, 0);
@@ -163,7 +173,6 @@ class Planner {
         return true;
       }
     }
-    const slot = scope.slotOf(entry);
     if (!slot || slot.isBase) return false;
     this.writeCandidate(at, From.SLOT, 0, slot.cluster, 0);
     this.context.arena.view.setUint32(at + 20, slot.item, true);

@@ -12,6 +12,7 @@ import type { FrameCounts } from "../wire/imagehead.ts";
 import type { PagesHead } from "../wire/records.ts";
 import { type Batch, BatchLog, type FoldSource, type FrameList } from "./batch.ts";
 import { emitBatch } from "./emit.ts";
+import { History } from "./history.ts";
 import { inputError } from "./inputerror.ts";
 import { type MatchContext, matchBatch } from "./match.ts";
 import { SketchLag } from "./sketchlag.ts";
@@ -48,8 +49,10 @@ export interface PipelineParts {
   readonly scope: Scope;
   readonly output: PagesOutput;
   readonly level: LevelParameters;
-  /** Descriptor from which clusters can be read back, IN_MEMORY or undefined. */
+  /** Descriptor from which clusters can be read back. */
   readonly clusterFd: number | undefined;
+  /** Without one, bytes of memory for clusters of sources that cannot be read again. */
+  readonly ringBytes: number;
 }
 
 /** How pages get into a slab when no worker reads them from a file. */
@@ -81,6 +84,7 @@ export class Pipeline {
   private readonly previousOf: MatchContext["previousOf"];
   private readonly inFlight = new Map<number, InFlight>();
   private readonly lag: SketchLag;
+  private readonly history: History;
   private matched: Promise<unknown> = Promise.resolve();
   private emitted: Promise<unknown> = Promise.resolve();
   private readonly running = new Set<Promise<unknown>>();
@@ -90,6 +94,7 @@ export class Pipeline {
     this.parts = parts;
     this.previousOf = previousOf;
     this.lag = new SketchLag(parts.arena, parts.kernels, parts.scope);
+    this.history = new History(parts);
   }
 
   /**
@@ -103,15 +108,15 @@ export class Pipeline {
     const flight: InFlight = { batch, holds: 1, holding: new Set() };
     this.inFlight.set(batch.ordinal, flight);
     const surveyed = this.survey(batch, fill !== undefined);
-    const matched = Promise.all([surveyed, this.matched, this.lag.ready(batch.ordinal)]).then(() =>
-      this.match(flight),
-    );
+    const seen = [this.lag.ready(batch.ordinal), this.history.ready(batch.ordinal)];
+    const matched = Promise.all([surveyed, this.matched, ...seen]).then(() => this.match(flight));
     this.matched = matched;
     const encoded = matched.then(() => this.encode(flight));
     const emitted = Promise.all([encoded, this.emitted]).then(([clusters]) =>
       this.emit(batch, clusters, listener),
     );
     this.emitted = emitted;
+    this.history.follow(batch.ordinal, emitted);
     const written = emitted.then((place) => place.written).then(() => this.release(flight));
     this.lag.follow(batch.ordinal, written);
     this.watch(written);
@@ -140,6 +145,7 @@ export class Pipeline {
   /** After `drain`. */
   close(): void {
     this.lag.close();
+    this.history.close();
   }
 
   private async fill(batch: Batch, fill: FillPages): Promise<void> {
@@ -175,8 +181,8 @@ export class Pipeline {
       }
       return owner.batch.slabPtr;
     };
-    const { log, previousOf } = this;
-    matchBatch({ arena, kernels, scope, log, slabOf, previousOf }, flight.batch);
+    const { log, history, previousOf } = this;
+    matchBatch({ arena, kernels, scope, log, history, slabOf, previousOf }, flight.batch);
   }
 
   private async encode(flight: InFlight): Promise<EncodedCluster[]> {
@@ -204,9 +210,11 @@ export class Pipeline {
     const context = { arena, scope, log };
     const emitted = emitBatch(context, batch, clusters, firstCluster, listener.counts);
     const storedBytes = clusters.reduce((sum, cluster) => sum + cluster.byteLength, 0);
-    const body = arena.at(slabPart(batch.slabPtr, "clusters"), storedBytes);
+    const clustersPtr = slabPart(batch.slabPtr, "clusters");
+    const body = arena.at(clustersPtr, storedBytes);
     const place = output.pages(emitted.head, body, emitted.fingerprints);
     this.lag.keep(batch, emitted.plainEntries);
+    this.history.keep(batch.ordinal, clusters, firstCluster, clustersPtr);
     if (clusterFd !== undefined) {
       clusters.forEach(({ byteOffset, byteLength }, i) => {
         scope.setPlace(firstCluster + i, place.bodyOffset + byteOffset, byteLength, clusterFd);
