@@ -2,6 +2,9 @@
 import { availableParallelism } from "node:os";
 import type {
   ArchiveInput,
+  Decoder,
+  Encoder,
+  EncoderOptions,
   Engine,
   EngineOptions,
   InspectReport,
@@ -19,11 +22,15 @@ import { openAppend } from "./archive/append.ts";
 import { openBaseFile } from "./archive/basefile.ts";
 import { openFileAccess } from "./archive/bytesource.ts";
 import { type Destination, openDestination } from "./archive/destination.ts";
+import { openEncoder } from "./archive/encoder.ts";
 import { inspectImages } from "./archive/inspectimages.ts";
 import { packInto } from "./archive/pack.ts";
 import { type RepackOptions, repackInto } from "./archive/repack.ts";
+import { openDecoder, type StreamParts } from "./archive/streamdecoder.ts";
 import { unpackArchive } from "./archive/unpack.ts";
+import { unpackStream } from "./archive/unpackstream.ts";
 import { verifyArchive } from "./archive/verify.ts";
+import { verifyStream } from "./archive/verifystream.ts";
 import { Arena } from "./core/arena.ts";
 import { PagefoldError } from "./core/errors.ts";
 import { compileKernels, createMemory, instantiateKernels } from "./kernels/load.ts";
@@ -35,6 +42,8 @@ const DEFAULT_MEMORY_BYTES = 512 << 20;
 const MIN_MEMORY_BYTES = 64 << 20;
 /** What 32-bit linear memory can have, less one unit. */
 const MAX_MEMORY_BYTES = 2 ** 32 - 65536;
+/** Part of the memory that the clusters of a stream that is read forwards may take. */
+const STORE_SHARE = 0.5;
 
 /** Opens an engine. It holds memory and threads until it is closed. */
 export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
@@ -54,14 +63,20 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   const pool = openPool({ threads, module, memory, arena, workerUrl });
   const kernels = instantiateKernels(module, memory);
   const checksum = await loadChecksum();
-  return new PagefoldEngine({ memory, arena, kernels, pool, checksum });
+  const resources = { memory, arena, kernels, pool, checksum };
+  return new PagefoldEngine(resources, {
+    storeBytes: memoryBytes * STORE_SHARE,
+    wasm: options.wasm,
+  });
 }
 
 class PagefoldEngine implements Engine {
   private readonly resources: EngineResources;
+  private readonly streamParts: StreamParts;
 
-  constructor(resources: EngineResources) {
+  constructor(resources: EngineResources, streamParts: StreamParts) {
     this.resources = resources;
+    this.streamParts = streamParts;
   }
 
   async pack(
@@ -89,11 +104,11 @@ class PagefoldEngine implements Engine {
     options: UnpackOptions = {},
   ): Promise<UnpackReport> {
     if ("path" in input) return unpackArchive(this.resources, input.path, directory, options);
-    throw new PagefoldError("USAGE", "streams");
+    return unpackStream(input.bytes, directory, options, this.streamParts);
   }
 
   async verify(input: ArchiveInput, options: VerifyOptions = {}): Promise<VerifyReport> {
-    if (!("path" in input)) throw new PagefoldError("USAGE", "streams");
+    if (!("path" in input)) return verifyStream(input.bytes, options, this.streamParts);
     const access = await openFileAccess(input.path);
     try {
       return await verifyArchive(access, input.path, options);
@@ -116,6 +131,14 @@ class PagefoldEngine implements Engine {
   ): Promise<PackReport> {
     const destination = await openDestination(output, this.resources.checksum);
     return repackInto(this.resources, archivePath, destination, options);
+  }
+
+  encoder(options: EncoderOptions = {}): Encoder {
+    return openEncoder(this.resources, options);
+  }
+
+  decoder(): Decoder {
+    return openDecoder(this.streamParts);
   }
 
   async close(): Promise<void> {

@@ -35,7 +35,7 @@ export async function readFrames(
 }
 
 /** Fills `into` (zeros so far) with the frames of one run of a leaf. */
-async function readRun(
+export async function readRun(
   clusters: ClusterReader,
   run: Run,
   into: Uint8Array,

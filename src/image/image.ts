@@ -16,4 +16,9 @@ export interface PageSource {
 export interface PageSink {
   /** Takes frames [frame, frame + pages.length / 4096). `pages` is only valid during the call. */
   write(frame: number, pages: Uint8Array, signal?: AbortSignal): Promise<void>;
+  /**
+   * Told of long runs of zero pages instead of being given them. They count even where something
+   * else was written before. Without it, zero pages are written like others.
+   */
+  zero?(frame: number, count: number, signal?: AbortSignal): Promise<void>;
 }
