@@ -16,4 +16,6 @@ export interface KernelBench {
    * turn returns the bytes it handled.
    */
   prepare(kernels: Kernels, bytes: Uint8Array, pages: BenchPages, scratchPtr: number): () => number;
+  /** Of encoders: the bytes that one run stored, known after the first one. */
+  storedBytes?(): number;
 }

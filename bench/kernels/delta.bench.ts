@@ -11,6 +11,7 @@ const MAX_PAGES = 1024;
 const EDIT_STRIDE = 700;
 
 function encodeBench(name: string, refCount: number): KernelBench {
+  let storedBytes = 0;
   return {
     name,
     prepare(kernels, bytes, pages, scratchPtr) {
@@ -18,15 +19,18 @@ function encodeBench(name: string, refCount: number): KernelBench {
       const deltaPtr = refsPtr + 64;
       const refs = new Uint32Array(bytes.buffer, refsPtr, refCount);
       const count = Math.min(pages.count, MAX_PAGES) - refCount;
+      const encode = (page: number): number => {
+        const pagePtr = pages.ptr + page * PAGE_BYTES;
+        for (let r = 0; r < refCount; r++) refs[r] = pagePtr + (r + 1) * PAGE_BYTES;
+        return kernels.deltaEncode(pagePtr, refsPtr, refCount, deltaPtr, PAGE_BYTES, scratchPtr);
+      };
       return () => {
-        for (let page = 0; page < count; page++) {
-          const pagePtr = pages.ptr + page * PAGE_BYTES;
-          for (let r = 0; r < refCount; r++) refs[r] = pagePtr + (r + 1) * PAGE_BYTES;
-          kernels.deltaEncode(pagePtr, refsPtr, refCount, deltaPtr, MAX_DELTA_BYTES, scratchPtr);
-        }
+        storedBytes = 0;
+        for (let page = 0; page < count; page++) storedBytes += encode(page) || PAGE_BYTES;
         return count * PAGE_BYTES;
       };
     },
+    storedBytes: () => storedBytes,
   };
 }
 

@@ -30,15 +30,19 @@ function compressUnits(
 }
 
 function compressBench(name: string, unitBytes: number): KernelBench {
+  let storedBytes = 0;
   return {
     name,
     prepare(kernels, _bytes, pages, scratchPtr) {
       const units = Math.floor((pages.count * PAGE_BYTES) / unitBytes);
       return () => {
-        compressUnits(kernels, pages, unitBytes, scratchPtr);
+        const { blocks } = compressUnits(kernels, pages, unitBytes, scratchPtr);
+        storedBytes = (units - blocks.length) * unitBytes;
+        for (const { length } of blocks) storedBytes += length;
         return units * unitBytes;
       };
     },
+    storedBytes: () => storedBytes,
   };
 }
 
