@@ -10,7 +10,10 @@ export type Level = "fast" | "store";
 
 /** How an engine is opened. */
 export interface EngineOptions {
-  /** Worker threads; 0 runs everything in the calling thread. Default: one per processor. */
+  /**
+   * Worker threads, as many as `memoryBytes` has room for (one for each 13 MiB or so of three
+   * eighths of it); 0 runs everything in the calling thread. Default: one per processor.
+   */
   threads?: number;
   /** Upper bound for tables, slabs and copies together, in bytes. Default: 512 MiB. */
   memoryBytes?: number;

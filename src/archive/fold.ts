@@ -20,12 +20,12 @@ import type { ByteSink } from "./bytesink.ts";
 import { StreamWriter, type WriterStart } from "./writer.ts";
 
 /** Part of what is free that a scope may take, when its input is not known to need less. */
-export const SCOPE_SHARE = 0.75;
+export const SCOPE_SHARE = 0.9;
 
 /** Parts of all memory: for what is known of pages, alone or beside a ring of stored clusters. */
 const KNOWN_SHARE = 1 / 2;
 const KNOWN_SHARE_BESIDE_RING = 1 / 4;
-const RING_SHARE = 3 / 8;
+const RING_SHARE = 5 / 16;
 
 export interface FoldOptions {
   readonly sink: ByteSink;
@@ -157,8 +157,8 @@ export class FoldSession {
 }
 
 /**
- * A part of all memory, or half of it, a quarter … where that is not free. Stored bytes depend on
- * it, so it must not follow what the number of threads leaves over.
+ * A part of all memory, or half of it, a quarter … where other sessions have taken too much. Stored
+ * bytes depend on it, so the shares leave room for any number of threads (`WORK_SHARE`).
  */
 function steadyShare(arena: Arena, share: number): number {
   let bytes = arena.bytes.length * share;

@@ -78,6 +78,10 @@ export const SLAB_CLUSTERS_BYTES = parts.clusters;
 /** Bytes of one slab. */
 export const SLAB_BYTES = Math.ceil(end / PAGE_BYTES) * PAGE_BYTES;
 
+/** Slabs of a session: for what the main thread decides and writes, and for each thread. */
+export const SLABS_OF_SESSION = 4;
+export const SLABS_OF_THREAD = 3;
+
 /** Address of a part of the slab at `slabPtr`. */
 export function slabPart(slabPtr: number, part: SlabPart): number {
   return slabPtr + offsets[part];

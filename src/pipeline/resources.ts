@@ -1,5 +1,6 @@
 // What an engine owns and lends to its sessions.
 import type { Arena } from "../core/arena.ts";
+import { SLABS_OF_SESSION, SLABS_OF_THREAD } from "../core/slab.ts";
 import type { Kernels } from "../kernels/abi.ts";
 import type { KernelMemory } from "../kernels/load.ts";
 import type { WorkPool } from "../pool/pool.ts";
@@ -16,5 +17,5 @@ export interface EngineResources {
 
 /** Slabs that keep this many threads busy while the main thread decides and writes. */
 export function slabCount(threads: number): number {
-  return 4 + 3 * Math.max(threads, 1);
+  return SLABS_OF_SESSION + SLABS_OF_THREAD * Math.max(threads, 1);
 }

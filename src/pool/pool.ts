@@ -1,16 +1,24 @@
 // The worker pool: the one place that names Piscina. With no threads, tasks run in the caller's.
 import { Piscina } from "piscina";
 import type { Arena, Region } from "../core/arena.ts";
+import { SLAB_BYTES, SLABS_OF_SESSION, SLABS_OF_THREAD } from "../core/slab.ts";
 import { instantiateKernels, type KernelMemory, type KernelModule } from "../kernels/load.ts";
 import { createContext, runTask } from "./run.ts";
 import { scratchBytes } from "./scratch.ts";
 import type { Task, TaskContext, TaskResults } from "./task.ts";
 import type { WorkerSetup } from "./worker.ts";
 
-/** Decoded clusters that each thread keeps. */
-const CACHED_CLUSTERS = 16;
+/**
+ * Part of all memory that threads and the slabs of a session may take. What sessions know of pages
+ * takes the rest, and may not depend on the number of threads: stored bytes follow from it.
+ */
+const WORK_SHARE = 3 / 8;
+/** Decoded clusters that each thread keeps: as many as there is room for. */
+const MIN_CACHED_CLUSTERS = 2;
+const MAX_CACHED_CLUSTERS = 16;
 
 export interface PoolOptions {
+  /** As many as are wanted; there will be fewer where memory is short. */
   readonly threads: number;
   readonly module: KernelModule;
   readonly memory: KernelMemory;
@@ -25,25 +33,40 @@ export interface WorkPool {
   close(): Promise<void>;
 }
 
-/** Bytes of scratch memory that a pool of this size reserves. */
-export function poolBytes(threads: number): number {
-  return Math.max(threads, 1) * scratchBytes(CACHED_CLUSTERS);
+/** How many threads there are, and what they have for themselves. */
+interface PoolShape {
+  readonly threads: number;
+  readonly cachedCount: number;
 }
 
 export function openPool(options: PoolOptions): WorkPool {
-  const scratch = options.arena.reserve(poolBytes(options.threads), "worker scratch");
-  return options.threads === 0 ? openInline(options, scratch) : openWorkers(options, scratch);
+  const { arena, threads } = options;
+  const shape = shapeOf(threads, arena.bytes.length);
+  const areas = Math.max(shape.threads, 1);
+  const scratch = arena.reserve(areas * scratchBytes(shape.cachedCount), "worker scratch");
+  return threads === 0 ? openInline(options, shape, scratch) : openWorkers(options, shape, scratch);
 }
 
-function openWorkers(options: PoolOptions, scratch: Region): WorkPool {
-  const { threads, module, memory, arena } = options;
+function shapeOf(wanted: number, memoryBytes: number): PoolShape {
+  const forThreads = memoryBytes * WORK_SHARE - SLABS_OF_SESSION * SLAB_BYTES;
+  const leastBytes = SLABS_OF_THREAD * SLAB_BYTES + scratchBytes(MIN_CACHED_CLUSTERS);
+  const threads = Math.min(wanted, Math.max(1, Math.floor(forThreads / leastBytes)));
+  const shareBytes = forThreads / Math.max(threads, 1) - SLABS_OF_THREAD * SLAB_BYTES;
+  let cachedCount = MAX_CACHED_CLUSTERS;
+  while (cachedCount > MIN_CACHED_CLUSTERS && scratchBytes(cachedCount) > shareBytes) cachedCount--;
+  return { threads, cachedCount };
+}
+
+function openWorkers(options: PoolOptions, shape: PoolShape, scratch: Region): WorkPool {
+  const { module, memory, arena } = options;
+  const { threads, cachedCount } = shape;
   const setup: WorkerSetup = {
     module,
     memory,
     scratchPtr: scratch.ptr,
-    scratchStride: scratchBytes(CACHED_CLUSTERS),
+    scratchStride: scratchBytes(cachedCount),
     scratchCount: threads,
-    cachedCount: CACHED_CLUSTERS,
+    cachedCount,
     started: new Int32Array(new SharedArrayBuffer(4)),
   };
   const piscina = new Piscina({
@@ -66,7 +89,7 @@ function openWorkers(options: PoolOptions, scratch: Region): WorkPool {
   };
 }
 
-function openInline(options: PoolOptions, scratch: Region): WorkPool {
+function openInline(options: PoolOptions, shape: PoolShape, scratch: Region): WorkPool {
   const { module, memory, arena } = options;
   let context: TaskContext | undefined;
   return {
@@ -77,7 +100,7 @@ function openInline(options: PoolOptions, scratch: Region): WorkPool {
         instantiateKernels(module, memory),
         memory,
         scratch.ptr,
-        CACHED_CLUSTERS,
+        shape.cachedCount,
       );
       await nextTurn();
       return runTask(context, task as never);
