@@ -11,7 +11,7 @@ export const HISTORY_LAG = 16;
 /** The most that HISTORY_LAG batches can store, and what is once left over at the ring's end. */
 const MARGIN_BYTES = (HISTORY_LAG + 1) * SLAB_CLUSTERS_BYTES;
 /** A ring that is smaller would hold nothing for sure. */
-export const MIN_RING_BYTES = 3 * MARGIN_BYTES;
+export const MIN_RING_BYTES = 2.5 * MARGIN_BYTES;
 
 export interface HistoryParts {
   readonly arena: Arena;
