@@ -13,6 +13,7 @@ export interface NativeSpeed {
   ratio?: number;
 }
 
+const PROGRAM = "lz4";
 const UNITS = [
   { unitBytes: 4096, label: "4 KiB pages" },
   { unitBytes: 65536, label: "64 KiB clusters" },
@@ -35,13 +36,13 @@ export function measureNativeLz4(
 
 function benchmark(path: string, seconds: number, unitBytes: number, label: string): NativeSpeed[] {
   const words = ["-b1", `-i${seconds}`, `-B${unitBytes}`, path];
-  const { status, stdout, stderr, error } = spawnSync("lz4", words, { encoding: "utf8" });
+  const { status, stdout, stderr, error } = spawnSync(PROGRAM, words, { encoding: "utf8" });
   if (error && "code" in error && error.code === "ENOENT") return [];
-  // The last of the lines that overwrite each other: "… -> 27299421 (2.458),1207.5 MB/s ,3185 MB/s".
+  // The last of the lines that overwrite each other, "… (2.458),1207.5 MB/s ,3185.1 MB/s".
   const found = [
     ...`${stdout}${stderr}`.matchAll(/\(([\d.]+)\), *([\d.]+) MB\/s *, *([\d.]+) MB\/s/g),
   ].pop();
-  if (status !== 0 || !found) throw new Error(`lz4 ${words.join(" ")}: ${stderr || error}`);
+  if (status !== 0 || !found) throw new Error(`${PROGRAM} ${words.join(" ")}: ${stderr || error}`);
   const [ratio, compress, decompress] = found.slice(1).map(Number);
   const toMib = (megabytes: number) => (megabytes * 1e6) / 1048576;
   return [

@@ -1,7 +1,7 @@
 // The words of the command line that both programs understand, and the folder they work in.
 import { accessSync, constants, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
 export interface BenchOptions {
@@ -33,7 +33,7 @@ export function readOptions(usage: string): BenchOptions | undefined {
     return undefined;
   }
   return {
-    images: positionals,
+    images: positionals.map((path) => resolve(path)),
     folder: mkdtempSync(join(values.dir ?? defaultFolder(), "pagefold-bench-")),
     json: values.json,
     quick: values.quick,
