@@ -190,6 +190,11 @@ export class ArchiveBuilder {
     this.batch(BatchType.END, built.endHead);
   }
 
+  /** The stream so far, without an index. */
+  soFar(): Buffer {
+    return Buffer.concat(this.parts);
+  }
+
   /**
    * Adds index, directory and footer. Generation 0 leaves the superblocks as a pipe does. More may
    * be added afterwards, and finished again.
