@@ -69,7 +69,7 @@ async function appendTo(
   const { state, directory } = index;
   // A piped archive is valid by the footer at its end, which new batches would hide.
   const begun = state.generation === 0 ? { ...state, generation: 1 } : state;
-  if (begun !== state) await commitState(fd, begun, checksum);
+  if (begun !== state) await commitState(fd, path, begun, checksum);
   let pageCount = 0;
   for await (const { fingerprints } of index.contents()) {
     pageCount += fingerprints.length / FINGERPRINT_BYTES;
@@ -83,7 +83,7 @@ async function appendTo(
     pageCount,
     learn: (session) => learnContents(resources, session.scope, index, fd),
     async commit(committed: ArchiveState) {
-      await commitState(fd, committed, checksum);
+      await commitState(fd, path, committed, checksum);
       validLength = committed.committedLength;
     },
     async discard() {

@@ -84,8 +84,10 @@ async function checksumOf(
   signal: AbortSignal | undefined,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { arena, kernels, memory, pool } = resources;
-  const scratch = arena.reserve(IMAGE_CHECKSUM_SCRATCH_BYTES, "image checksum");
-  const slabs = new SlabPool(arena, slabCount(pool.threads));
+  const { slabs, scratch } = arena.allOrNothing(() => ({
+    slabs: new SlabPool(arena, slabCount(pool.threads)),
+    scratch: arena.reserve(IMAGE_CHECKSUM_SCRATCH_BYTES, "image checksum"),
+  }));
   try {
     const checksum = new ImageChecksum(kernels, memory, scratch.ptr);
     const map = new FrameMap(file.segments);

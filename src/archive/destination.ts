@@ -45,7 +45,7 @@ export async function openDestination(
     clusterFd: file.fd,
     generation: 1,
     async commit(state) {
-      await commitState(file.fd, state, checksum);
+      await commitState(file.fd, output.path, state, checksum);
       await file.commit(state.committedLength);
     },
     discard: () => file.discard(),

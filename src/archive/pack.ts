@@ -65,7 +65,7 @@ async function fold(
   const level = levelParameters(options.level);
   const isReadOnce = opened.includes(undefined);
   const settled = { sink, level, pageCount, clusterFd, isReadOnce, start, signal };
-  const session = new FoldSession(resources, settled);
+  const session = resources.arena.allOrNothing(() => new FoldSession(resources, settled));
   try {
     await destination.learn(session);
     const reference = base && (await learn(session, base));

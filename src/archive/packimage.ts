@@ -2,6 +2,7 @@
 // by workers; pages of streams and sources pass through a private buffer.
 import { createHash } from "node:crypto";
 import type { ImageReport } from "../api.ts";
+import { orAbort } from "../core/abort.ts";
 import type { Arena } from "../core/arena.ts";
 import { PagefoldError } from "../core/errors.ts";
 import { FrameMap } from "../core/extent.ts";
@@ -96,7 +97,7 @@ export class ImageFolder {
     const image = this.begin(head);
     const source = { name: this.name, image, file: undefined };
     let byteLength = 0;
-    for await (const piece of rebatch(bytes, BATCH_BYTES)) {
+    for await (const piece of rebatch(bytes, BATCH_BYTES, this.settings.signal)) {
       byteLength += piece.length;
       this.hash?.update(piece);
       await this.addPages(source, piece);
@@ -118,7 +119,8 @@ export class ImageFolder {
     while (this.frameCount < frameCount) {
       const count = Math.min(BATCH_PAGES, frameCount - this.frameCount);
       const bytes = new Uint8Array(count * PAGE_BYTES);
-      await pages.read(this.frameCount, count, bytes, this.settings.signal);
+      const { signal } = this.settings;
+      await orAbort(pages.read(this.frameCount, count, bytes, signal), signal);
       this.hash?.update(bytes);
       await this.addPages(source, bytes);
     }

@@ -7,7 +7,7 @@ import { PLACE_BYTES } from "../core/slab.ts";
 import { FINGERPRINT_BYTES } from "../kernels/abi.ts";
 import { IMAGE_CHECKSUM_SCRATCH_BYTES, ImageChecksum } from "../pipeline/imagechecksum.ts";
 import type { EngineResources } from "../pipeline/resources.ts";
-import type { PlacesRegion, RestoreBase } from "../pool/task.ts";
+import type { PlacesRegion, RestoreBase, TaskFault } from "../pool/task.ts";
 import type { OpenBase } from "./basefile.ts";
 import type { ArchiveIndex } from "./index.ts";
 import { bytesOfTask, framesOfRun, type LostRun, type Piece, RestorePlan } from "./restoreplan.ts";
@@ -64,7 +64,9 @@ export class RestoreSession {
     frames: number,
     signal: AbortSignal | undefined,
   ): Promise<RestoreSession> {
-    const session = new RestoreSession(resources, index, base, frames, signal);
+    const session = resources.arena.allOrNothing(
+      () => new RestoreSession(resources, index, base, frames, signal),
+    );
     try {
       await session.fillPlaces(fd);
       return session;
@@ -127,7 +129,7 @@ export class RestoreSession {
       const done = pool
         .run({ kind: "restore", places, runs, base })
         .then(({ faults, fault }) => {
-          if (fault) throw new PagefoldError("OUTPUT", `unpack: ${fault.reason}`);
+          if (fault) throw writeError(fault, owners);
           for (const { run, reason } of faults) {
             lost.push({ piece: owners[run], ...framesOfRun(owners[run], runs, run), reason });
           }
@@ -142,6 +144,7 @@ export class RestoreSession {
     }
     await Promise.all(running);
     if (failure) throw failure.reason;
+    this.signal?.throwIfAborted();
     return lost;
   }
 
@@ -171,4 +174,9 @@ export class RestoreSession {
     this.regions.push(region);
     return region.ptr;
   }
+}
+
+function writeError(fault: TaskFault & { run?: number }, owners: readonly Piece[]): Error {
+  const path = fault.run === undefined ? "unpack" : owners[fault.run].path;
+  return new PagefoldError("OUTPUT", `${path}: ${fault.reason}`);
 }

@@ -17,6 +17,8 @@ export interface Piece {
   /** Where its frames are in the file, and the file's descriptor (−1: none). */
   readonly map: FrameMap;
   readonly fd: number;
+  /** What the file will be called, for messages. */
+  readonly path: string;
   /** Address of the fingerprints of its frames. */
   readonly fingerprintsPtr: number;
 }

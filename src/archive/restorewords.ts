@@ -38,7 +38,7 @@ export async function writeWords(scratch: WordScratch, run: WordRun): Promise<vo
       try {
         done += (await writeAt(piece.fd, pages, 0, length, part.byteOffset + done)).bytesWritten;
       } catch (error) {
-        throw new PagefoldError("OUTPUT", `unpack: ${reasonOf(error)}`, { cause: error });
+        throw new PagefoldError("OUTPUT", `${piece.path}: ${reasonOf(error)}`, { cause: error });
       }
     }
   }

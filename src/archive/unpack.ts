@@ -154,12 +154,12 @@ class Unpacking {
     const targets: Target[] = [];
     const wanted = [];
     for (const target of this.open) {
-      const { image, map, done, indexed, file } = target;
+      const { image, map, done, indexed, file, path } = target;
       // Only the last piece of an image may be no whole number of checksum nodes.
       const left = indexed.frameCount - done;
       const frameCount = left <= room ? left : Math.floor(room / 256) * 256;
       if (frameCount === 0 && left > 0) break;
-      wanted.push({ image, firstFrame: done, frameCount, map, fd: file.fd });
+      wanted.push({ image, firstFrame: done, frameCount, map, fd: file.fd, path });
       targets.push(target);
       room -= frameCount;
     }

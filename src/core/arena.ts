@@ -56,6 +56,17 @@ export class Arena {
     return region;
   }
 
+  /** Runs `take`; if it fails, what it has reserved by then is free again. */
+  allOrNothing<T>(take: () => T): T {
+    const free = this.free.map((range) => ({ ...range }));
+    try {
+      return take();
+    } catch (error) {
+      this.free.splice(0, this.free.length, ...free);
+      throw error;
+    }
+  }
+
   release(region: Region): void {
     this.free.push({ ptr: region.ptr, byteLength: region.byteLength });
     this.free.sort((a, b) => a.ptr - b.ptr);

@@ -41,6 +41,7 @@ export async function surveyInOrder(
   }
   while (running.size > 0) await Promise.all(running);
   if (failure) throw failure.reason;
+  signal?.throwIfAborted();
 }
 
 async function survey(

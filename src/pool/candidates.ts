@@ -1,5 +1,6 @@
 // Fetches the pages that a plan names as candidates: from a file, from a slab still in flight, or
 // from a stored slot. A page that cannot be had is simply no candidate any more.
+import { PagefoldError } from "../core/errors.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import {
   Action,
@@ -79,7 +80,13 @@ export class CandidateReader {
   private slot(at: number, target: number): boolean {
     const cluster = this.context.view.getFloat64(at + 8, true);
     const item = this.context.view.getUint32(at + 20, true);
-    return readSlot(this.context, this.task.places, cluster, item, target);
+    try {
+      return readSlot(this.context, this.task.places, cluster, item, target);
+    } catch (error) {
+      // The archive that is appended to is damaged there: the page is stored again.
+      if (error instanceof PagefoldError) return false;
+      throw error;
+    }
   }
 
   private read(at: number, target: number): boolean {

@@ -1,7 +1,7 @@
 // Clusters that a worker reads back: fetched by number through the shared places, decoded, and
 // kept for a while, because duplicates come in runs.
 import { readSync } from "node:fs";
-import { PagefoldError } from "../core/errors.ts";
+import { PagefoldError, reasonOf } from "../core/errors.ts";
 import { MAX_CLUSTER_BYTES } from "../core/limits.ts";
 import { IN_MEMORY, PLACE_BYTES } from "../core/slab.ts";
 import { type DecodedCluster, type DecodeMemory, decodeCluster } from "./decodecluster.ts";
@@ -52,7 +52,13 @@ export class ClusterCache {
   /** Reads header and payload into scratch memory. */
   private fetch(cluster: number, fd: number, byteOffset: number, byteLength: number): number {
     const { payload } = this.scratch;
-    const got = readSync(fd, this.memory.bytes, payload, byteLength, byteOffset);
+    let got: number;
+    try {
+      got = readSync(fd, this.memory.bytes, payload, byteLength, byteOffset);
+    } catch (error) {
+      const reason = `${reasonOf(error)} at offset ${byteOffset}`;
+      throw new PagefoldError("DAMAGED", `cluster ${cluster}: ${reason}`, { cause: error });
+    }
     if (got !== byteLength) {
       const reason = `${got} of ${byteLength} bytes at offset ${byteOffset}`;
       throw new PagefoldError("DAMAGED", `cluster ${cluster}: ${reason}`);

@@ -5,6 +5,7 @@ import { PagefoldError } from "../core/errors.ts";
 import { FrameMap, type Segment } from "../core/extent.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import { FINGERPRINT_BYTES } from "../kernels/abi.ts";
+import { faultOf } from "./fault.ts";
 import { type BaseReader, readSlot } from "./slot.ts";
 import { readFully } from "./surveytask.ts";
 import type { RestoreBase, RestoreTask, RunFault, TaskContext, TaskResults } from "./task.ts";
@@ -24,7 +25,7 @@ export function runRestore(context: TaskContext, task: RestoreTask): TaskResults
       restorer.run(task.runs.subarray(run * RUN_FIELDS, (run + 1) * RUN_FIELDS));
     } catch (error) {
       // A page that cannot be read is an answer; one that cannot be written ends the task.
-      if (!(error instanceof PagefoldError)) throw error;
+      if (!(error instanceof PagefoldError)) return { faults, fault: { ...faultOf(error), run } };
       faults.push({ run, reason: error.message });
     }
   }

@@ -1,14 +1,14 @@
 // Runs one task in whatever thread it is called: a worker, or the main thread of an engine
 // without workers.
 import { Arena } from "../core/arena.ts";
-import { reasonOf } from "../core/errors.ts";
 import type { Kernels } from "../kernels/abi.ts";
 import { ClusterCache } from "./clustercache.ts";
 import { runEncode } from "./encodetask.ts";
+import { faultOf } from "./fault.ts";
 import { runRestore } from "./restoretask.ts";
 import { divideScratch } from "./scratch.ts";
 import { runSurvey } from "./surveytask.ts";
-import type { Task, TaskContext, TaskFault, TaskResults } from "./task.ts";
+import type { Task, TaskContext, TaskResults } from "./task.ts";
 
 /** What one thread needs: kernels over the shared memory and scratch of its own. */
 export function createContext(
@@ -40,11 +40,4 @@ export function runTask(context: TaskContext, task: Task): TaskResults[Task["kin
   } catch (error) {
     return { fault: faultOf(error) } as TaskResults[Task["kind"]];
   }
-}
-
-function faultOf(error: unknown): TaskFault {
-  const { code, stack } = error as NodeJS.ErrnoException;
-  // Without a code it is a programming error, and the stack is what is wanted.
-  if (code === undefined) return { code: "BUG", reason: stack ?? String(error), byteOffset: -1 };
-  return { code, reason: reasonOf(error), byteOffset: -1 };
 }

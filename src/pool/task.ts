@@ -77,7 +77,8 @@ export interface TaskFault {
 export interface TaskResults {
   survey: { fault?: TaskFault };
   encode: { clusters: EncodedCluster[]; clusterBytes: number; fault?: TaskFault };
-  restore: { faults: RunFault[]; fault?: TaskFault };
+  /** `run` is the one that could not be written, which ends the task. */
+  restore: { faults: RunFault[]; fault?: TaskFault & { run?: number } };
 }
 
 /** What a thread needs to run tasks. */

@@ -51,6 +51,16 @@ describe("arena", () => {
     expect(arena.reserve(8192, "does not fit").ptr).toBe(65536 + 3 * 4096);
   });
 
+  it("takes back everything that a failure had reserved", () => {
+    const arena = newArena();
+    const held = arena.reserve(4096, "held");
+    const take = () => [arena.reserve(ALL / 2, "half"), arena.reserve(ALL / 2, "other half")];
+    expect(() => arena.allOrNothing(take)).toThrow("for other half");
+    expect(arena.largestFreeBytes).toBe(ALL - 4096);
+    arena.release(held);
+    expect(arena.allOrNothing(take)).toHaveLength(2);
+  });
+
   it("numbers its sessions", () => {
     const arena = newArena();
     expect([arena.nextSession(), arena.nextSession()]).toEqual([1, 2]);
