@@ -171,7 +171,7 @@ describe("encoder", () => {
     await expect(takeAll(round)).rejects.toThrow('contains ".."');
   });
 
-  it("refuses a first round with dirty bits, other lengths and rounds at the same time", async () => {
+  it("refuses dirty bits at first, other lengths and rounds at the same time", async () => {
     const engine = await openTestEngine();
     const source = sourceOf(Buffer.alloc(20 * PAGE, 1));
     const dirty = new Uint8Array(3);

@@ -52,7 +52,7 @@ describe("stream decoder", () => {
     }
   });
 
-  it("passes over footers of archives that were appended to, and over bytes behind the end", async () => {
+  it("passes over footers of earlier commits, and over bytes behind the end", async () => {
     const builder = await twoRounds(() => undefined);
     builder.finish(1);
     const later = builder.beginImage("later");
