@@ -38,6 +38,7 @@ export interface Progress {
 export interface OperationOptions {
   /** Ends the operation; it rejects with the signal's reason and leaves nothing half written. */
   signal?: AbortSignal | undefined;
+  /** Told how far the operation is. */
   onProgress?: ((progress: Progress) => void) | undefined;
   /** Told of things that do not stop the operation ("vm.raw: changed while it was read"). */
   onWarning?: ((message: string) => void) | undefined;
@@ -58,9 +59,11 @@ export type PackOutput =
 /** An image that is not in the archive: a file, or one image of another archive. */
 export type BaseInput = { path: string } | { archive: string; name: string };
 
+/** How to pack, or to append. */
 export interface PackOptions extends OperationOptions {
   /** Default: "fast". */
   level?: Level | undefined;
+  /** Store only what is not in this image either; reading then needs it again. */
   base?: BaseInput | undefined;
   /** Digests to record for each image. */
   digests?: "sha256"[] | undefined;
@@ -68,7 +71,7 @@ export interface PackOptions extends OperationOptions {
   expectedSha256?: ReadonlyMap<string, string> | undefined;
 }
 
-/** What was found in one image. */
+/** What was found in one image. `counts` are frames and add up to `frameCount`. */
 export interface ImageReport {
   name: string;
   byteLength: number;
@@ -80,7 +83,9 @@ export interface ImageReport {
   sha256?: string;
 }
 
+/** What packing, appending or repacking did. */
 export interface PackReport {
+  /** Those that were added, in order. */
   images: ImageReport[];
   /** Bytes read, and bytes of the archive (of what was added, for append). */
   inputBytes: number;
@@ -93,9 +98,11 @@ export interface PackReport {
 /** An archive: a file, or the bytes of one as they come through a pipe. */
 export type ArchiveInput = { path: string } | { bytes: AsyncIterable<Uint8Array> };
 
+/** What to unpack, and what to do with what is in the way or damaged. */
 export interface UnpackOptions extends OperationOptions {
   /** Images to unpack; default all. */
   names?: readonly string[] | undefined;
+  /** The image that the unpacked ones were made against. */
   base?: BaseInput | undefined;
   /** Replace existing files. */
   force?: boolean | undefined;
@@ -111,6 +118,7 @@ export interface LostRange {
   reason: string;
 }
 
+/** What unpacking wrote; `lost` is empty unless `keepGoing`. Holes do not count as written. */
 export interface UnpackReport {
   images: { name: string; path: string; byteLength: number }[];
   lost: LostRange[];
@@ -118,10 +126,12 @@ export interface UnpackReport {
   elapsedMs: number;
 }
 
+/** How to verify. Images made against a base need it. */
 export interface VerifyOptions extends OperationOptions {
   base?: BaseInput | undefined;
 }
 
+/** What verifying found. Damage is a finding here, never an error. */
 export interface VerifyReport {
   /** True when every byte and every image is what its checksum says. */
   intact: boolean;
@@ -164,9 +174,11 @@ export interface Encoder extends AsyncDisposable {
   ): AsyncIterable<Uint8Array<ArrayBuffer>>;
   /** The index and the footer, after which the concatenation of all bytes is an archive. */
   finish(): AsyncIterable<Uint8Array<ArrayBuffer>>;
+  /** Gives its memory back to the engine; a round that runs rejects. */
   close(): Promise<void>;
 }
 
+/** How an encoder encodes. Default: "fast". */
 export interface EncoderOptions {
   level?: Level;
 }
@@ -182,23 +194,38 @@ export interface Decoder extends AsyncDisposable {
     sinkOf: (name: string, frameCount: number | undefined) => PageSink | Promise<PageSink>,
     options?: { signal?: AbortSignal },
   ): Promise<void>;
+  /** Ends what it decodes; that rejects. */
   close(): Promise<void>;
 }
 
 /** The engine: a pool of workers over one shared memory. */
 export interface Engine extends AsyncDisposable {
+  /**
+   * Folds images into a new archive, which appears complete or not at all. INPUT, CHANGED, OUTPUT
+   * (it exists: `force`), MISMATCH (`expectedSha256`), BASE, LIMIT.
+   */
   pack(
     inputs: readonly PackInput[],
     output: PackOutput,
     options?: PackOptions,
   ): Promise<PackReport>;
+  /**
+   * Adds images to an archive, which stays as it was on any failure. As `pack`, and LOCKED, FORMAT,
+   * DAMAGED.
+   */
   append(
     archivePath: string,
     inputs: readonly PackInput[],
     options?: PackOptions,
   ): Promise<PackReport>;
+  /**
+   * Writes images to files below `directory`, each complete or not at all. OUTPUT, FORMAT, DAMAGED,
+   * MISMATCH, BASE, RANGE (a name that is not there, or must not become a path).
+   */
   unpack(input: ArchiveInput, directory: string, options?: UnpackOptions): Promise<UnpackReport>;
+  /** Reads everything and compares every checksum. FORMAT when it is no archive, BASE. */
   verify(input: ArchiveInput, options?: VerifyOptions): Promise<VerifyReport>;
+  /** Surveys images as packing them together would see them; writes nothing. INPUT, CHANGED. */
   inspect(
     inputs: readonly { name: string; path: string }[],
     options?: OperationOptions,
@@ -209,7 +236,9 @@ export interface Engine extends AsyncDisposable {
     output: PackOutput,
     options?: OperationOptions & { drop?: readonly string[]; level?: Level | undefined },
   ): Promise<PackReport>;
+  /** Takes memory of the engine until it is closed. LIMIT when there is not enough. */
   encoder(options?: EncoderOptions): Encoder;
   decoder(): Decoder;
+  /** Ends the workers; operations that run should have ended before. */
   close(): Promise<void>;
 }

@@ -3,23 +3,35 @@ import type { VerifyOptions, VerifyReport } from "./api.ts";
 import type { PageSource } from "./image/image.ts";
 import type { FrameCounts } from "./wire/imagehead.ts";
 
-/** An image in an archive. */
+/** What an archive says of an image in it. */
 export interface ArchivedImageInfo {
+  /** Relative, with `/` between parts. */
   name: string;
+  /** "raw" or "elf-core". */
   format: string;
+  /** Of the file. */
   byteLength: number;
+  /** Pages of its segments, a last partial one of each included. */
   frameCount: number;
+  /** Since 1970, of the file when it was packed. */
   mtimeMs: number;
   notes: Record<string, string>;
+  /** Frames by what was found when it was packed. */
   counts: FrameCounts;
+  /** Bytes of clusters that it added when it was packed. */
   storedBytes: number;
   /** 16 bytes, docs/format.md §3. */
   checksum: Uint8Array;
+  /** Lower-case hex, of the file, where it was recorded. */
   sha256: string | undefined;
   /** The image this one was made against, and its checksum. */
   base: { name: string; byteLength: number; checksum: Uint8Array } | undefined;
 }
 
+/**
+ * Reads parts of an image. Everything rejects with RANGE outside of it, DAMAGED where its bytes are,
+ * and BASE when a base is needed that was not given.
+ */
 export interface ArchivedImage extends ArchivedImageInfo {
   /**
    * Reads frames [frame, frame + count) as count × 4096 private bytes. Frames that lie in a base
@@ -48,8 +60,11 @@ export interface RandomAccess {
 
 /** An archive opened for reading; starts no worker. */
 export interface Archive extends AsyncDisposable {
+  /** In the order in which they were packed. */
   readonly images: readonly ArchivedImageInfo[];
+  /** Number of the last commit; 0: it came through a pipe. */
   readonly generation: number;
+  /** Committed bytes. */
   readonly byteLength: number;
   /** RANGE when there is no such image. */
   image(name: string): ArchivedImage;
@@ -57,9 +72,11 @@ export interface Archive extends AsyncDisposable {
   verify(options?: VerifyOptions): Promise<VerifyReport>;
   /** Reads the whole index: how scattered images are and what dropping one would free. */
   usage(signal?: AbortSignal): Promise<ImageUsage[]>;
+  /** Closes the file, if it was opened by path. */
   close(): Promise<void>;
 }
 
+/** What an image costs where it lies. */
 export interface ImageUsage {
   name: string;
   /** Clusters that must be decoded to read the image, per MiB of it. */
