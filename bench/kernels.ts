@@ -145,3 +145,9 @@ export function kernelsTable({ results }: KernelsReport): string {
     ]),
   );
 }
+
+export function nativeLine({ timesNative }: KernelsReport): string {
+  if (timesNative.length === 0) return "There is no `lz4` command here to compare with.";
+  const parts = timesNative.map(({ name, times }) => `${name} ${digits(times)}`);
+  return `Best runs as a multiple of native liblz4: ${parts.join(" · ")}`;
+}

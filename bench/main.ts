@@ -1,15 +1,13 @@
 // npm run bench -- [IMAGE…]: what each kernel costs, how the library scales with workers, how long
 // a random page takes, and how much memory packing needs. See bench/README.md.
-import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { checkImages, readPages, writeGang } from "./corpus.ts";
-import { type KernelsReport, kernelsTable, measureKernels } from "./kernels.ts";
+import { type KernelsReport, kernelsTable, measureKernels, nativeLine } from "./kernels.ts";
 import { type LatencyResult, latencyTable, measureLatency } from "./latency.ts";
 import { describeMachine, type Machine, machineLine } from "./machine.ts";
-import { digits, mebibytes } from "./markdown.ts";
-import { type BenchOptions, readOptions } from "./options.ts";
-import { peakMemory } from "./process.ts";
+import { type BenchOptions, runBench } from "./options.ts";
+import { peakLine, peakMemory } from "./process.ts";
 import { measureScaling, type ScalingResult, scalingTable } from "./scaling.ts";
 
 export interface BenchReport {
@@ -52,12 +50,6 @@ function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-function describeNative({ timesNative }: KernelsReport): string {
-  if (timesNative.length === 0) return "There is no `lz4` command here to compare with.";
-  const parts = timesNative.map(({ name, times }) => `${name} ${digits(times)}`);
-  return `Best runs as a multiple of native liblz4: ${parts.join(" · ")}`;
-}
-
 async function measureAll(options: BenchOptions): Promise<BenchReport> {
   const { folder, quick, runs } = options;
   const size = quick ? QUICK : FULL;
@@ -70,7 +62,7 @@ async function measureAll(options: BenchOptions): Promise<BenchReport> {
   const pages = readPages(images, size.kernelPages);
   const kernelRounds = runs ?? size.kernelRounds;
   const kernels = await measureKernels(pages, folder, kernelRounds, size.nativeSeconds);
-  say(`${kernelsTable(kernels)}\n\n${describeNative(kernels)}\n`);
+  say(`${kernelsTable(kernels)}\n\n${nativeLine(kernels)}\n`);
   const scaling = await measureScaling(images, folder, rounds);
   say(`${scalingTable(scaling)}\n`);
   const latency = await measureLatency(images, folder, size.reads);
@@ -79,7 +71,7 @@ async function measureAll(options: BenchOptions): Promise<BenchReport> {
     program: process.execPath,
     words: [CLI, "pack", "-q", ...images, "-o", join(folder, "peak.pfa")],
   });
-  say(`Peak memory of \`pagefold pack\`: ${mebibytes(packPeakBytes)} MiB`);
+  say(peakLine(packPeakBytes));
   return {
     schema: "pagefold/bench/1",
     date: new Date().toISOString(),
@@ -93,12 +85,4 @@ async function measureAll(options: BenchOptions): Promise<BenchReport> {
   };
 }
 
-const options = readOptions(USAGE);
-if (options) {
-  try {
-    const report = await measureAll(options);
-    if (options.json) writeFileSync(options.json, `${JSON.stringify(report, undefined, 2)}\n`);
-  } finally {
-    rmSync(options.folder, { recursive: true });
-  }
-}
+await runBench(USAGE, measureAll);

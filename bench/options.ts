@@ -1,5 +1,6 @@
-// The words of the command line that both programs understand, and the folder they work in.
-import { accessSync, constants, mkdtempSync } from "node:fs";
+// What both programs do around their measuring: read the command line, lend a folder that goes away
+// again, even when they are interrupted, and write the numbers down.
+import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -8,7 +9,6 @@ export interface BenchOptions {
   images: string[];
   /** A new folder below --dir. */
   folder: string;
-  json: string | undefined;
   quick: boolean;
   runs: number | undefined;
   threads: number | undefined;
@@ -16,8 +16,35 @@ export interface BenchOptions {
 
 const SHARED_MEMORY = "/dev/shm";
 
-export function readOptions(usage: string): BenchOptions | undefined {
-  const { values, positionals } = parseArgs({
+/** Reads the options, measures, and writes what `measure` resolves with to the file of --json. */
+export async function runBench(
+  usage: string,
+  measure: (options: BenchOptions) => Promise<object>,
+): Promise<void> {
+  try {
+    const { values, positionals } = readWords();
+    if (values.help) {
+      process.stdout.write(`${usage}\n`);
+      return;
+    }
+    const options = {
+      images: positionals.map((path) => resolve(path)),
+      quick: values.quick,
+      runs: countOf("--runs", values.runs),
+      threads: countOf("--threads", values.threads),
+    };
+    const report = await inFolder(values.dir ?? defaultFolder(), (folder) =>
+      measure({ ...options, folder }),
+    );
+    if (values.json) writeFileSync(values.json, `${JSON.stringify(report, undefined, 2)}\n`);
+  } catch (error) {
+    process.stderr.write(`bench: ${error instanceof Error ? error.message : error}\n`);
+    process.exitCode = 1;
+  }
+}
+
+function readWords() {
+  return parseArgs({
     allowPositionals: true,
     options: {
       dir: { type: "string" },
@@ -28,18 +55,23 @@ export function readOptions(usage: string): BenchOptions | undefined {
       help: { type: "boolean", short: "h", default: false },
     },
   });
-  if (values.help) {
-    process.stdout.write(`${usage}\n`);
-    return undefined;
-  }
-  return {
-    images: positionals.map((path) => resolve(path)),
-    folder: mkdtempSync(join(values.dir ?? defaultFolder(), "pagefold-bench-")),
-    json: values.json,
-    quick: values.quick,
-    runs: countOf("--runs", values.runs),
-    threads: countOf("--threads", values.threads),
+}
+
+/** The folder mostly lies in memory, so nothing may be left there. */
+async function inFolder<T>(parent: string, work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(parent, "pagefold-bench-"));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  const onSignal = (signal: NodeJS.Signals) => {
+    remove();
+    process.exit(signal === "SIGINT" ? 130 : 143);
   };
+  process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
+  try {
+    return await work(folder);
+  } finally {
+    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+    remove();
+  }
 }
 
 function countOf(option: string, text: string | undefined): number | undefined {

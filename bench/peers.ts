@@ -1,11 +1,10 @@
 // npm run bench:peers -- [IMAGE…]: pagefold against other tools as whole processes, on the images
 // together and on what suits us worst. See bench/README.md.
 import { spawnSync } from "node:child_process";
-import { rmSync, writeFileSync } from "node:fs";
 import { checkImages, writeGang } from "./corpus.ts";
 import { describeMachine, machineLine } from "./machine.ts";
 import { median, relativeSpeed, takeTurns } from "./measure.ts";
-import { type BenchOptions, readOptions } from "./options.ts";
+import { type BenchOptions, runBench } from "./options.ts";
 import { contest, type Settings } from "./peers/contest.ts";
 import {
   type PeersReport,
@@ -27,7 +26,7 @@ const USAGE = `npm run bench:peers -- [IMAGE…]
   --runs N         measured runs of each (default: 3)
   --json FILE      the numbers as JSON as well
   --quick          a few seconds on small images: shows that it works, measures nothing`;
-const FULL = { imagePages: 32_768, noiseBytes: 256 << 20, rounds: 3, pagesPerRound: 5 };
+const FULL = { imagePages: 32_768, noiseBytes: 256 << 20, rounds: 3, pagesPerRound: 3 };
 const QUICK: typeof FULL = { imagePages: 512, noiseBytes: 2 << 20, rounds: 1, pagesPerRound: 1 };
 
 function say(text: string): void {
@@ -139,12 +138,4 @@ async function measureAll(options: BenchOptions): Promise<PeersReport> {
   };
 }
 
-const options = readOptions(USAGE);
-if (options) {
-  try {
-    const report = await measureAll(options);
-    if (options.json) writeFileSync(options.json, `${JSON.stringify(report, undefined, 2)}\n`);
-  } finally {
-    rmSync(options.folder, { recursive: true });
-  }
-}
+await runBench(USAGE, measureAll);

@@ -1,6 +1,7 @@
 // Runs whole processes as a user's shell would, and takes their time and their memory.
 import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
+import { mebibytes } from "./markdown.ts";
 
 export interface Command {
   program: string;
@@ -64,6 +65,10 @@ export async function peakMemory(command: Command): Promise<number> {
     clearInterval(timer);
   }
   return [...marks.values()].reduce((sum, bytes) => sum + bytes, 0);
+}
+
+export function peakLine(bytes: number): string {
+  return `Peak memory of \`pagefold pack\`: ${mebibytes(bytes)} MiB`;
 }
 
 /** A process and all its descendants. */
