@@ -8,3 +8,5 @@ export { lz4Compress, lz4Decompress } from "./lz4";
 export { survey } from "./survey";
 export { tableBytes, tableCount, tableEntry, tableInit, tableLookup } from "./table";
 export { sketchBytes, sketchInit, sketchInsert, sketchLookup } from "./sketchtable";
+export { packDeltas, packPages } from "./cluster";
+export { describePages, planPages } from "./plan";

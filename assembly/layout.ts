@@ -62,3 +62,49 @@
 /** Marks an empty place in a list of entries. */
 // @ts-ignore: decorator
 @inline export const NO_ENTRY: u32 = 0xffffffff;
+
+// Plan of a page: its first words (the candidates behind them are the workers' alone).
+//    0  u32  action      4  u32  candidates      8  u32  outcome
+// @ts-ignore: decorator
+@inline export const ACTION_NONE: u32 = 1;
+// @ts-ignore: decorator
+@inline export const ACTION_STORE: u32 = 3;
+// @ts-ignore: decorator
+@inline export const OUTCOME_NONE: u32 = 1;
+// @ts-ignore: decorator
+@inline export const OUTCOME_EQUAL: u32 = 2;
+// @ts-ignore: decorator
+@inline export const OUTCOME_STORED: u32 = 3;
+// @ts-ignore: decorator
+@inline export const OUTCOME_DELTA: u32 = 4;
+
+// Encoded cluster (16 bytes): u32 offset, u32 bytes with header, u32 items, u32 flags
+// @ts-ignore: decorator
+@inline export const CLUSTER_ENTRY_BYTES: u32 = 16;
+// @ts-ignore: decorator
+@inline export const CLUSTER_IS_DELTAS: u32 = 1;
+// @ts-ignore: decorator
+@inline export const CLUSTER_IS_RAW: u32 = 2;
+
+// Slot of a table entry: u32 cluster, then u32 state with the item in its low 8 bits
+// @ts-ignore: decorator
+@inline export const SLOT_KNOWN: u32 = 0x80000000;
+// @ts-ignore: decorator
+@inline export const SLOT_DELTAS: u32 = 0x40000000;
+// @ts-ignore: decorator
+@inline export const SLOT_BASE: u32 = 0x20000000;
+
+// Run of pages that were coded alike (24 bytes): u32 kind, u32 pages, u32 cluster, u32 state,
+// u64 word (uniform) or ordinal of the first page's owner (equal). Kinds:
+// @ts-ignore: decorator
+@inline export const RUN_BYTES: u32 = 24;
+// @ts-ignore: decorator
+@inline export const RUN_ZERO: u32 = 1;
+// @ts-ignore: decorator
+@inline export const RUN_UNIFORM: u32 = 2;
+// @ts-ignore: decorator
+@inline export const RUN_STORED: u32 = 3;
+// @ts-ignore: decorator
+@inline export const RUN_DELTA: u32 = 4;
+// @ts-ignore: decorator
+@inline export const RUN_EQUAL: u32 = 5;

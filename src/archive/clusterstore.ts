@@ -26,8 +26,9 @@ export class ClusterStore implements RandomAccess, AsyncDisposable {
   private readonly blocks: Uint8Array[] = [];
   private file: FileHandle | undefined;
   private readonly segments: Segment[] = [];
-  /** By order of arrival: where a cluster begins, and its items × 2 + deltas. */
+  /** By order of arrival: where a cluster begins, its bytes, and its items × 2 + deltas. */
   private offsets = new Float64Array(1024);
+  private lengths = new Uint32Array(1024);
   private kinds = new Uint16Array(1024);
   private kept = 0;
 
@@ -55,12 +56,19 @@ export class ClusterStore implements RandomAccess, AsyncDisposable {
       this.segments.push({ firstCluster: cluster, firstKept: this.kept });
     }
     this.reserve();
-    this.offsets[this.kept] = this.size;
-    this.kinds[this.kept++] = entry.itemCount * 2 + (entry.isDeltas ? 1 : 0);
+    const index = this.kept++;
+    this.lengths[index] = bytes.length;
+    this.kinds[index] = entry.itemCount * 2 + (entry.isDeltas ? 1 : 0);
+    this.offsets[index] = await this.put(bytes);
+  }
+
+  /** Takes a copy of any bytes; returns where they can be read. */
+  async put(bytes: Uint8Array): Promise<number> {
+    const byteOffset = this.size;
     for (let done = 0; done < bytes.length; ) {
       done += await this.append(bytes.subarray(done));
     }
-    this.offsets[this.kept] = this.size;
+    return byteOffset;
   }
 
   async placeOf(cluster: number): Promise<ClusterPlace> {
@@ -69,7 +77,7 @@ export class ClusterStore implements RandomAccess, AsyncDisposable {
     const next = this.segments[this.segments.indexOf(segment) + 1];
     if (index >= (next?.firstKept ?? this.kept)) damaged(cluster, "is not there");
     const byteOffset = this.offsets[index];
-    const byteLength = this.offsets[index + 1] - byteOffset;
+    const byteLength = this.lengths[index];
     const kind = this.kinds[index];
     return { byteOffset, byteLength, itemCount: kind >> 1, isDeltas: (kind & 1) === 1 };
   }
@@ -128,10 +136,12 @@ export class ClusterStore implements RandomAccess, AsyncDisposable {
   }
 
   private reserve(): void {
-    if (this.kept + 2 <= this.offsets.length) return;
-    const { offsets, kinds } = this;
+    if (this.kept < this.offsets.length) return;
+    const { offsets, lengths, kinds } = this;
     this.offsets = new Float64Array(offsets.length * 2);
     this.offsets.set(offsets);
+    this.lengths = new Uint32Array(lengths.length * 2);
+    this.lengths.set(lengths);
     this.kinds = new Uint16Array(kinds.length * 2);
     this.kinds.set(kinds);
   }

@@ -52,7 +52,6 @@ export class FoldSession {
   private readonly slabs: SlabPool;
   private readonly scratch: Region;
   private readonly signal: AbortSignal | undefined;
-  private baseEntries: Uint32Array | undefined;
   private imageCount: number;
 
   constructor(resources: EngineResources, options: FoldOptions) {
@@ -74,7 +73,7 @@ export class FoldSession {
     const output = this.writer;
     this.pipeline = new Pipeline(
       { arena, kernels, pool, slabs, scope, output, level, clusterFd, ringBytes },
-      options.previousOf ?? ((batch, page) => this.previousOf(batch, page)),
+      options.previousOf,
     );
     this.signal?.addEventListener("abort", this.onAbort);
     if (this.signal?.aborted) this.onAbort();
@@ -91,7 +90,8 @@ export class FoldSession {
     const checksum = this.newChecksum();
     const parts = { ...this.resources, slabs: this.slabs, scope: this.scope };
     const { log } = this.pipeline;
-    this.baseEntries = await learnBase(parts, log, source, checksum, this.signal);
+    const entries = await learnBase(parts, log, source, checksum, this.signal);
+    this.pipeline.previousOf = (batch, page) => baseEntry(entries, batch.frames.at(page));
     return checksum;
   }
 
@@ -150,10 +150,6 @@ export class FoldSession {
   }
 
   private readonly onAbort = (): void => this.pipeline.fail(this.signal?.reason);
-
-  private previousOf(batch: Batch, page: number): number | undefined {
-    return this.baseEntries && baseEntry(this.baseEntries, batch.frames.at(page));
-  }
 }
 
 /**

@@ -131,9 +131,11 @@ class Follower {
     if (this.names.has(name)) damaged(what, `a second image is called ${JSON.stringify(name)}`);
     this.names.add(name);
     this.nextImage = image + 1;
+    // Most streams bring one image after another: those before will hardly have another round.
+    for (const earlier of this.images.values()) await earlier?.rest();
     const target = await this.visitor.begin(head);
     const keepsGoing = this.options.onFault !== undefined;
-    this.images.set(image, target && new StreamedImage(head, target, keepsGoing));
+    this.images.set(image, target && new StreamedImage(head, target, this.store, keepsGoing));
   }
 
   private async pages(head: Uint8Array, bodyBytes: number, what: string): Promise<void> {
@@ -159,7 +161,7 @@ class Follower {
     if (!image) return;
     const { kernels, memory, ptr } = this.memory;
     try {
-      image.end(end, (frames) => {
+      await image.end(end, (frames) => {
         const checksum = new ImageChecksum(kernels, memory, ptr.checksum);
         frames.addTo(checksum);
         return checksum.finish(end.byteLength, frames.frameCount);

@@ -2,16 +2,21 @@
 // of equal pages share one, so what a stream merely claims to be zero takes next to nothing.
 import { FINGERPRINT_BYTES } from "../kernels/abi.ts";
 import type { ImageChecksum } from "../pipeline/imagechecksum.ts";
+import { readRange } from "./bytesource.ts";
+import type { ClusterStore } from "./clusterstore.ts";
 
 /** Frames of a piece: one node of the checksum. */
 const PIECE_FRAMES = 256;
 const PIECE_BYTES = PIECE_FRAMES * FINGERPRINT_BYTES;
+const NOWHERE = new Uint8Array(0);
 
 export class FrameFingerprints {
   /** One more than the last frame that is known. */
   frameCount = 0;
   /** Full pieces, or one fingerprint that all frames of the piece have. */
   private readonly pieces: Uint8Array[] = [];
+  /** By piece: where it lies in a store while nobody needs it. */
+  private readonly parked = new Map<number, number>();
   private readonly scratch = new Uint8Array(PIECE_BYTES);
 
   /** Sets the fingerprints (16 bytes each) of the frames from `frame` on. */
@@ -43,6 +48,22 @@ export class FrameFingerprints {
       at += length;
     }
     this.frameCount = Math.max(this.frameCount, end);
+  }
+
+  /** Puts what takes room into `store`, until `fetch`; nothing can be set or fed meanwhile. */
+  async park(store: ClusterStore): Promise<void> {
+    for (const [index, piece] of this.pieces.entries()) {
+      if (piece?.length !== PIECE_BYTES) continue;
+      this.parked.set(index, await store.put(piece));
+      this.pieces[index] = NOWHERE;
+    }
+  }
+
+  async fetch(store: ClusterStore): Promise<void> {
+    for (const [index, byteOffset] of this.parked) {
+      this.pieces[index] = await readRange(store, byteOffset, PIECE_BYTES, "fingerprints");
+    }
+    this.parked.clear();
   }
 
   /** Feeds all frames to a checksum. */

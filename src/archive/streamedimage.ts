@@ -8,6 +8,7 @@ import type { PageSink, PageSource } from "../image/image.ts";
 import type { EndHead, ImageHead } from "../wire/imagehead.ts";
 import { type PagesHead, RecordKind } from "../wire/records.ts";
 import { resolveRuns } from "../wire/slotruns.ts";
+import type { ClusterStore } from "./clusterstore.ts";
 import { FrameFingerprints } from "./framefingerprints.ts";
 import type { FrameWriter } from "./framewriter.ts";
 import { framesOf } from "./index.ts";
@@ -31,12 +32,14 @@ export class StreamedImage {
   /** Undefined while nobody knows it. */
   private frameCount: number | undefined;
   private readonly keepsGoing: boolean;
+  private readonly store: ClusterStore;
   private nextFrame = 0;
 
   /** `keepsGoing`: what is missing or damaged is noted as lost; otherwise it throws. */
-  constructor(head: ImageHead, target: StreamTarget, keepsGoing: boolean) {
+  constructor(head: ImageHead, target: StreamTarget, store: ClusterStore, keepsGoing: boolean) {
     this.head = head;
     this.target = target;
+    this.store = store;
     this.keepsGoing = keepsGoing;
     const { byteLength, segmentBytes } = head;
     if (byteLength !== undefined) this.frameCount = framesOf(byteLength, segmentBytes);
@@ -54,6 +57,7 @@ export class StreamedImage {
     signal: AbortSignal | undefined,
   ): Promise<void> {
     this.isOpen = true;
+    await this.fingerprints.fetch(this.store);
     const { firstFrame } = pages;
     const end = firstFrame + pages.frameCount;
     if (end > (this.frameCount ?? MAX_FRAMES)) {
@@ -77,8 +81,14 @@ export class StreamedImage {
     await writer.write(runs, firstFrame, into, reading, this.keepsGoing ? onLost : undefined);
   }
 
+  /** Between two rounds an image need not take memory. */
+  async rest(): Promise<void> {
+    if (!this.isOpen) await this.fingerprints.park(this.store);
+  }
+
   /** Ends a round; MISMATCH unless the image is what the END says, or parts are lost anyway. */
-  end(end: EndHead, checksumOf: (frames: FrameFingerprints, end: EndHead) => Uint8Array): void {
+  async end(end: EndHead, checksumOf: (frames: FrameFingerprints) => Uint8Array): Promise<void> {
+    await this.fingerprints.fetch(this.store);
     const { head, rounds } = this;
     if (end.round !== rounds) this.damaged(`END of round ${end.round}, not of ${rounds}`);
     if (head.byteLength !== undefined && head.byteLength !== end.byteLength) {
@@ -98,7 +108,7 @@ export class StreamedImage {
     this.isOpen = false;
     this.nextFrame = 0;
     if (this.lost.length > 0) return;
-    if (Buffer.compare(checksumOf(this.fingerprints, end), end.checksum) === 0) return;
+    if (Buffer.compare(checksumOf(this.fingerprints), end.checksum) === 0) return;
     const reason = `round ${end.round}: its content is not what its checksum says`;
     throw new PagefoldError("MISMATCH", `${head.name}: ${reason}`);
   }

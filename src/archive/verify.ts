@@ -9,7 +9,7 @@ import { loadChecksum } from "../wire/checksum.ts";
 import { decodeEndHead, decodeImageHead } from "../wire/imagehead.ts";
 import { decodeContents, decodeDirectory, decodeLeaf, decodePlaces } from "../wire/indexhead.ts";
 import { readPagesHead } from "../wire/records.ts";
-import { decodeFooter } from "../wire/superblock.ts";
+import { type ArchiveState, decodeFooter } from "../wire/superblock.ts";
 import { type BaseImage, openBase } from "./base.ts";
 import { ReadAhead } from "./bytesource.ts";
 import { CheckedClusters, damageIn } from "./checkedclusters.ts";
@@ -116,9 +116,14 @@ async function checkBatches(
   }
   if (last?.header.type !== BatchType.FOOTER || last.endOffset !== end) {
     onFault("footer: is not the last batch");
-  } else if (state && decodeFooter(last.head, last.what).generation !== state.generation) {
+  } else if (state && !isFooterOf(state.generation, decodeFooter(last.head, last.what))) {
     onFault(`${last.what}: is not of generation ${state.generation}`);
   }
+}
+
+/** The first append to a piped archive commits it as generation 1 before it adds anything. */
+function isFooterOf(generation: number, footer: ArchiveState): boolean {
+  return footer.generation === generation || (footer.generation === 0 && generation === 1);
 }
 
 /** Checks what is in a batch. Returns the name of the image that begins with it. */

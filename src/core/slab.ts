@@ -46,6 +46,8 @@ export const Outcome = { NONE: 1, EQUAL: 2, STORED: 3, DELTA: 4 } as const;
 /** Where a candidate's content is. */
 export const From = { FILE: 1, MEMORY: 2, SLOT: 3 } as const;
 
+const CLUSTER_ENTRY = 16;
+const RUN = 24;
 const SURVEY_RECORD = 32;
 const FINGERPRINT = 16;
 const SKETCH_CANDIDATES = 3;
@@ -60,6 +62,14 @@ const parts = {
   codes: BATCH_PAGES,
   similar: BATCH_PAGES * SKETCH_CANDIDATES * 4,
   plan: BATCH_PAGES * PLAN_BYTES,
+  /** Pages that need a decision. */
+  listed: BATCH_PAGES * 4,
+  /** Clusters that were encoded: at most one for each page, and as many of deltas. */
+  encoded: 2 * BATCH_PAGES * CLUSTER_ENTRY,
+  /** What became of the pages: runs, fingerprints of stored items, entries of plain pages. */
+  runs: BATCH_PAGES * RUN,
+  gathered: BATCH_PAGES * FINGERPRINT,
+  plain: BATCH_PAGES * 4,
   // Every page in a cluster of its own, raw: the worst that can be.
   clusters: BATCH_PAGES * (PAGE_BYTES + CLUSTER_HEADER_BYTES) + 65536,
 };

@@ -2,7 +2,13 @@
 // content is stored. One scope is shared by all images of a session and by nobody else.
 import type { Arena, Region } from "../core/arena.ts";
 import { PLACE_BYTES } from "../core/slab.ts";
-import { type Kernels, TABLE_ENTRY_BYTES } from "../kernels/abi.ts";
+import {
+  type Kernels,
+  SLOT_BASE,
+  SLOT_DELTAS,
+  SLOT_KNOWN,
+  TABLE_ENTRY_BYTES,
+} from "../kernels/abi.ts";
 
 const SKETCH_PLACE_BYTES = 32;
 const PLACE_OFFSET = 16;
@@ -10,9 +16,6 @@ const SLOT_OFFSET = 24;
 
 // Slot of an entry, two u32:
 //    cluster number, then  bit 31 known · bit 30 deltas · bit 29 base · bits 0–7 item
-const SLOT_KNOWN = 0x8000_0000;
-const SLOT_DELTAS = 0x4000_0000;
-const SLOT_BASE = 0x2000_0000;
 
 /** Ordinal of content that no batch of this session brought. */
 export const NO_ORDINAL = 2 ** 53 - 1;

@@ -18,6 +18,24 @@ export const LOOKUP_INSERTED = 2;
 export const LOOKUP_FULL = 3;
 export const SKETCH_CANDIDATES = 3;
 export const NO_ENTRY = 0xffff_ffff;
+export const ACTION_NONE = 1;
+export const ACTION_STORE = 3;
+export const OUTCOME_NONE = 1;
+export const OUTCOME_EQUAL = 2;
+export const OUTCOME_STORED = 3;
+export const OUTCOME_DELTA = 4;
+export const CLUSTER_ENTRY_BYTES = 16;
+export const CLUSTER_IS_DELTAS = 1;
+export const CLUSTER_IS_RAW = 2;
+export const SLOT_KNOWN = 0x8000_0000;
+export const SLOT_DELTAS = 0x4000_0000;
+export const SLOT_BASE = 0x2000_0000;
+export const RUN_BYTES = 24;
+export const RUN_ZERO = 1;
+export const RUN_UNIFORM = 2;
+export const RUN_STORED = 3;
+export const RUN_DELTA = 4;
+export const RUN_EQUAL = 5;
 
 /**
  * The exports of one kernel instance. Pointers are byte offsets into the shared memory, counts are
@@ -75,6 +93,59 @@ export interface Kernels {
     refsPtr: number,
     refCount: number,
     pagePtr: number,
+  ): number;
+
+  /** Packs the pages that a plan wants stored into clusters; returns how many. */
+  packPages(
+    planPtr: number,
+    planStride: number,
+    pagesPtr: number,
+    pageCount: number,
+    clusterPages: number,
+    compress: number,
+    outPtr: number,
+    stagingPtr: number,
+    lz4Ptr: number,
+    entriesPtr: number,
+  ): number;
+  /** Packs deltas that lie one after another (lengths u32) into clusters; returns how many. */
+  packDeltas(
+    lengthsPtr: number,
+    count: number,
+    deltasPtr: number,
+    clusterBytes: number,
+    compress: number,
+    outPtr: number,
+    offset: number,
+    stagingPtr: number,
+    lz4Ptr: number,
+    entriesPtr: number,
+  ): number;
+  /** Plans pages that need no decision, lists the others (u32); returns how many are listed. */
+  planPages(
+    planPtr: number,
+    planStride: number,
+    codesPtr: number,
+    similarPtr: number,
+    pageCount: number,
+    all: number,
+    listPtr: number,
+  ): number;
+  /** Describes an encoded batch as runs and gives table entries their slots; returns the runs. */
+  describePages(
+    recordsPtr: number,
+    fingerprintsPtr: number,
+    planPtr: number,
+    planStride: number,
+    codesPtr: number,
+    entriesPtr: number,
+    pageCount: number,
+    tablePtr: number,
+    clustersPtr: number,
+    firstCluster: number,
+    gatheredPtr: number,
+    plainPtr: number,
+    runsPtr: number,
   ): number;
 
   /** Bytes that a table of this shape takes: header, 2^bucketBits buckets (u32), entries. */

@@ -1,31 +1,29 @@
-// Turns an encoded batch into records, in frame order: from here on every page has its slot.
+// Turns an encoded batch into records, in frame order: from here on every page has its slot. A
+// kernel goes through the pages; what it finds comes back as runs.
 import type { Arena } from "../core/arena.ts";
-import { MAX_CLUSTER_ITEMS } from "../core/limits.ts";
-import { BATCH_PAGES, Outcome, PLAN_BYTES, slabPart } from "../core/slab.ts";
+import { BATCH_PAGES, PLAN_BYTES, slabPart } from "../core/slab.ts";
 import type { Scope } from "../dedup/scope.ts";
 import {
   FINGERPRINT_BYTES,
+  type Kernels,
   LOOKUP_FULL,
-  LOOKUP_INSERTED,
-  NO_ENTRY,
-  SURVEY_RECORD_BYTES,
-  SURVEY_UNIFORM,
-  SURVEY_ZERO,
+  RUN_BYTES,
+  RUN_DELTA,
+  RUN_EQUAL,
+  RUN_STORED,
+  RUN_UNIFORM,
+  RUN_ZERO,
+  SLOT_BASE,
 } from "../kernels/abi.ts";
-import type { EncodedCluster } from "../pool/task.ts";
 import type { FrameCounts } from "../wire/imagehead.ts";
-import {
-  type ClusterEntry,
-  type PagesHead,
-  pushRun,
-  RecordKind,
-  type Run,
-} from "../wire/records.ts";
-import type { Batch, BatchLog } from "./batch.ts";
+import { type PagesHead, pushRun, RecordKind, type Run } from "../wire/records.ts";
+import type { Batch, BatchLog, FrameList } from "./batch.ts";
+import type { EncodedCluster } from "./encoded.ts";
 
 /** What emitting needs to know of the session. */
 export interface EmitContext {
   readonly arena: Arena;
+  readonly kernels: Kernels;
   readonly scope: Scope;
   readonly log: BatchLog;
 }
@@ -35,8 +33,6 @@ export interface Emitted {
   readonly head: PagesHead;
   /** Fingerprints of the stored items, in the order of clusters and items. */
   readonly fingerprints: Uint8Array<ArrayBuffer>;
-  /** Entries of pages stored without references, by page; NO_ENTRY for the others. */
-  readonly plainEntries: Uint32Array<ArrayBuffer>;
   readonly unlistedPages: number;
 }
 
@@ -51,178 +47,117 @@ export function emitBatch(
   firstCluster: number,
   counts: FrameCounts,
 ): Emitted {
-  const emitter = new Emitter(context, batch, clusters, firstCluster, counts);
-  const { frames } = batch;
-  for (let page = 0; page < frames.length; page++) emitter.page(page);
-  const entries: ClusterEntry[] = clusters.map(({ byteLength, itemCount, isDeltas }) => {
-    return { byteLength, itemCount, isDeltas };
-  });
-  const head = {
-    image: batch.source.image,
-    firstFrame: frames.first,
-    frameCount: frames.last - frames.first + 1,
+  const { arena, kernels, scope } = context;
+  const { slabPtr, frames } = batch;
+  const part = (name: Parameters<typeof slabPart>[1]): number => slabPart(slabPtr, name);
+  const runCount = kernels.describePages(
+    part("records"),
+    part("fingerprints"),
+    part("plan"),
+    PLAN_BYTES,
+    part("codes"),
+    part("entries"),
+    frames.length,
+    scope.tablePtr,
+    part("encoded"),
     firstCluster,
-    clusters: entries,
-    runs: emitter.runs,
+    part("gathered"),
+    part("plain"),
+    part("runs"),
+  );
+  const runs: Run[] = [];
+  for (let i = 0; i < runCount; i++)
+    addRun(context, batch, part("runs") + i * RUN_BYTES, runs, counts);
+  let items = 0;
+  for (const { isDeltas, isRaw, itemCount } of clusters) {
+    items += itemCount;
+    if (isDeltas) counts.similar += itemCount;
+    else if (isRaw) counts.raw += itemCount;
+    else counts.compressed += itemCount;
+  }
+  const codes = arena.at(part("codes"), frames.length);
+  return {
+    head: {
+      image: batch.source.image,
+      firstFrame: frames.first,
+      frameCount: frames.last - frames.first + 1,
+      firstCluster,
+      clusters: clusters.map(({ byteLength, itemCount, isDeltas }) => {
+        return { byteLength, itemCount, isDeltas };
+      }),
+      runs: withGaps(runs, frames),
+    },
+    fingerprints: new Uint8Array(arena.at(part("gathered"), items * FINGERPRINT_BYTES)),
+    unlistedPages: codes.includes(LOOKUP_FULL) ? codes.filter((c) => c === LOOKUP_FULL).length : 0,
   };
-  const { plainEntries, unlistedPages } = emitter;
-  return { head, fingerprints: emitter.fingerprints(), plainEntries, unlistedPages };
 }
 
-/** Hands out the items of the clusters of one kind in order. */
-class ItemCursor {
-  private readonly clusters: readonly EncodedCluster[];
-  private readonly isDeltas: boolean;
-  private index = 0;
-  private item = 0;
-
-  constructor(clusters: readonly EncodedCluster[], isDeltas: boolean) {
-    this.clusters = clusters;
-    this.isDeltas = isDeltas;
-  }
-
-  /** Index of the cluster and item of the next page, as cluster × 256 + item. */
-  next(): number {
-    const { clusters } = this;
-    while (
-      clusters[this.index].isDeltas !== this.isDeltas ||
-      this.item === clusters[this.index].itemCount
-    ) {
-      this.index++;
-      this.item = 0;
+/** Adds the run that the kernel wrote at `at`. */
+function addRun(
+  { arena, log }: EmitContext,
+  batch: Batch,
+  at: number,
+  runs: Run[],
+  counts: FrameCounts,
+): void {
+  const { view } = arena;
+  const length = view.getUint32(at + 4, true);
+  switch (view.getUint32(at, true)) {
+    case RUN_ZERO:
+      counts.zero += length;
+      runs.push({ kind: RecordKind.ZERO, length });
+      break;
+    case RUN_UNIFORM:
+      counts.uniform += length;
+      runs.push({ kind: RecordKind.UNIFORM, length, word: view.getBigUint64(at + 16, true) });
+      break;
+    case RUN_STORED:
+      runs.push({ kind: RecordKind.STORED, length });
+      break;
+    case RUN_DELTA:
+      runs.push({ kind: RecordKind.DELTA, length });
+      break;
+    case RUN_EQUAL: {
+      const state = view.getUint32(at + 12, true);
+      const ordinal = view.getUint32(at + 16, true) + view.getUint32(at + 20, true) * 2 ** 32;
+      const owner = Math.floor(ordinal / BATCH_PAGES);
+      if ((state & SLOT_BASE) !== 0) {
+        counts.base += length;
+        const frame = log.frame(owner, ordinal % BATCH_PAGES);
+        pushRun(runs, { kind: RecordKind.BASE, length, frame });
+        break;
+      }
+      // All items of a cluster come from one batch, so the run has one owner.
+      if (log.source(owner)?.image === batch.source.image) counts.duplicateInside += length;
+      else counts.duplicateAcross += length;
+      const cluster = view.getUint32(at + 8, true);
+      runs.push({ kind: RecordKind.DUPLICATE, length, cluster, item: state & 0xff });
+      break;
     }
-    return this.index * MAX_CLUSTER_ITEMS + this.item++;
+    default:
+      throw new Error(`a run of pages without an outcome in batch ${batch.ordinal}`);
   }
 }
 
-class Emitter {
-  readonly runs: Run[] = [];
-  readonly plainEntries = new Uint32Array(BATCH_PAGES).fill(NO_ENTRY);
-  unlistedPages = 0;
-  private readonly context: EmitContext;
-  private readonly batch: Batch;
-  private readonly clusters: readonly EncodedCluster[];
-  private readonly firstCluster: number;
-  private readonly counts: FrameCounts;
-  private readonly stored: ItemCursor;
-  private readonly deltas: ItemCursor;
-  /** Pages that take an item, by kind, in order. */
-  private readonly items = { pages: [] as number[], deltas: [] as number[] };
-  private nextFrame: number;
-
-  constructor(
-    context: EmitContext,
-    batch: Batch,
-    clusters: readonly EncodedCluster[],
-    firstCluster: number,
-    counts: FrameCounts,
-  ) {
-    this.context = context;
-    this.batch = batch;
-    this.clusters = clusters;
-    this.firstCluster = firstCluster;
-    this.counts = counts;
-    this.stored = new ItemCursor(clusters, false);
-    this.deltas = new ItemCursor(clusters, true);
-    this.nextFrame = batch.frames.first;
-  }
-
-  page(page: number): void {
-    const frame = this.batch.frames.at(page);
-    if (frame > this.nextFrame) {
-      pushRun(this.runs, { kind: RecordKind.SKIP, length: frame - this.nextFrame });
-    }
-    this.nextFrame = frame + 1;
-    const { words } = this.context.arena;
-    const { slabPtr } = this.batch;
-    switch (words[(slabPart(slabPtr, "plan") + page * PLAN_BYTES + 8) / 4]) {
-      case Outcome.EQUAL:
-        this.duplicate(words[slabPart(slabPtr, "entries") / 4 + page]);
-        break;
-      case Outcome.STORED:
-        this.store(page);
-        break;
-      case Outcome.DELTA:
-        this.delta(page);
-        break;
-      default:
-        this.constant(page);
+/** Runs over pages become runs over frames: frames that the batch leaves out are skipped. */
+function withGaps(runs: Run[], frames: FrameList): Run[] {
+  if (frames.last - frames.first + 1 === frames.length) return runs;
+  const spread: Run[] = [];
+  let page = 0;
+  let next = frames.first;
+  for (const run of runs) {
+    for (let i = 0; i < run.length; i++, page++) {
+      const frame = frames.at(page);
+      if (frame > next) pushRun(spread, { kind: RecordKind.SKIP, length: frame - next });
+      next = frame + 1;
+      if (run.kind === RecordKind.DUPLICATE) {
+        pushRun(spread, { ...run, length: 1, item: run.item + i });
+      } else if (run.kind === RecordKind.BASE) {
+        pushRun(spread, { ...run, length: 1, frame: run.frame + i });
+      } else {
+        pushRun(spread, { ...run, length: 1 });
+      }
     }
   }
-
-  /** Copies the fingerprints of stored items into the order of the clusters. */
-  fingerprints(): Uint8Array<ArrayBuffer> {
-    const pages = this.items.pages.concat(this.items.deltas);
-    const result = new Uint8Array(pages.length * FINGERPRINT_BYTES);
-    const source = slabPart(this.batch.slabPtr, "fingerprints");
-    pages.forEach((page, i) => {
-      const at = source + page * FINGERPRINT_BYTES;
-      result.set(this.context.arena.at(at, FINGERPRINT_BYTES), i * FINGERPRINT_BYTES);
-    });
-    return result;
-  }
-
-  private constant(page: number): void {
-    const at = slabPart(this.batch.slabPtr, "records") + page * SURVEY_RECORD_BYTES;
-    const { words, view } = this.context.arena;
-    const kind = words[at / 4];
-    if (kind === SURVEY_ZERO) {
-      this.counts.zero++;
-      pushRun(this.runs, { kind: RecordKind.ZERO, length: 1 });
-    } else if (kind === SURVEY_UNIFORM) {
-      this.counts.uniform++;
-      const word = view.getBigUint64(at + 8, true);
-      pushRun(this.runs, { kind: RecordKind.UNIFORM, length: 1, word });
-    } else {
-      throw new Error(`page ${page} of batch ${this.batch.ordinal} has no outcome`);
-    }
-  }
-
-  private duplicate(entry: number): void {
-    const { scope, log } = this.context;
-    const slot = scope.slotOf(entry);
-    if (!slot) throw new Error(`entry ${entry} has no slot`);
-    const ordinal = scope.ordinalOf(entry);
-    const owner = Math.floor(ordinal / BATCH_PAGES);
-    if (slot.isBase) {
-      this.counts.base++;
-      const frame = log.frame(owner, ordinal % BATCH_PAGES);
-      pushRun(this.runs, { kind: RecordKind.BASE, length: 1, frame });
-      return;
-    }
-    if (log.source(owner)?.image === this.batch.source.image) this.counts.duplicateInside++;
-    else this.counts.duplicateAcross++;
-    const { cluster, item } = slot;
-    pushRun(this.runs, { kind: RecordKind.DUPLICATE, length: 1, cluster, item });
-  }
-
-  private store(page: number): void {
-    const place = this.stored.next();
-    const index = Math.floor(place / MAX_CLUSTER_ITEMS);
-    if (this.clusters[index].isRaw) this.counts.raw++;
-    else this.counts.compressed++;
-    this.items.pages.push(page);
-    pushRun(this.runs, { kind: RecordKind.STORED, length: 1 });
-    this.keep(page, index, place % MAX_CLUSTER_ITEMS, false);
-  }
-
-  private delta(page: number): void {
-    const place = this.deltas.next();
-    this.counts.similar++;
-    this.items.deltas.push(page);
-    pushRun(this.runs, { kind: RecordKind.DELTA, length: 1 });
-    const index = Math.floor(place / MAX_CLUSTER_ITEMS);
-    this.keep(page, index, place % MAX_CLUSTER_ITEMS, true);
-  }
-
-  /** A page that this batch brought into the table now has a slot. */
-  private keep(page: number, index: number, item: number, isDeltas: boolean): void {
-    const { arena, scope } = this.context;
-    const code = arena.bytes[slabPart(this.batch.slabPtr, "codes") + page];
-    if (code === LOOKUP_FULL) this.unlistedPages++;
-    if (code !== LOOKUP_INSERTED) return;
-    const entry = arena.words[slabPart(this.batch.slabPtr, "entries") / 4 + page];
-    scope.setSlot(entry, this.firstCluster + index, item, isDeltas);
-    if (!isDeltas) this.plainEntries[page] = entry;
-  }
+  return spread;
 }

@@ -4,7 +4,7 @@
 import type { Arena, Region } from "../core/arena.ts";
 import { BATCH_PAGES, IN_MEMORY, SLAB_CLUSTERS_BYTES } from "../core/slab.ts";
 import type { Scope } from "../dedup/scope.ts";
-import type { EncodedCluster } from "../pool/task.ts";
+import type { EncodedCluster } from "./encoded.ts";
 
 /** Batch n is matched when batch n − HISTORY_LAG has been emitted; what came later may be late. */
 export const HISTORY_LAG = 16;

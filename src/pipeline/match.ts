@@ -8,21 +8,17 @@ import {
   CANDIDATE_BYTES,
   CANDIDATES_OFFSET,
   From,
-  Outcome,
   PLAN_BYTES,
   PLAN_CANDIDATES,
   slabPart,
 } from "../core/slab.ts";
 import { NO_ORDINAL, type Scope } from "../dedup/scope.ts";
-import {
-  type Kernels,
-  LOOKUP_FOUND,
-  LOOKUP_NONE,
-  NO_ENTRY,
-  SKETCH_CANDIDATES,
-} from "../kernels/abi.ts";
+import { type Kernels, LOOKUP_FOUND, NO_ENTRY, SKETCH_CANDIDATES } from "../kernels/abi.ts";
 import type { Batch, BatchLog } from "./batch.ts";
 import type { History } from "./history.ts";
+
+/** The entry whose content a frame had before, if it is worth a delta. */
+export type PreviousOf = (batch: Batch, page: number) => number | undefined;
 
 /** What matching needs to know of the session. */
 export interface MatchContext {
@@ -33,12 +29,15 @@ export interface MatchContext {
   readonly history: History;
   /** The slab of a batch that is still in flight. Asking keeps the slab until `batch` is done. */
   slabOf(ordinal: number, batch: Batch): number | undefined;
-  /** The entry whose content the frame had before, if it is worth a delta. */
-  previousOf(batch: Batch, page: number): number | undefined;
+  /** Undefined where frames have no earlier content. */
+  readonly previousOf: PreviousOf | undefined;
 }
 
-/** Looks all pages of the batch up, inserts new ones, and writes the plan. */
-export function matchBatch(context: MatchContext, batch: Batch): void {
+/**
+ * Looks all pages of the batch up, inserts new ones, and writes the plan. Returns how many pages
+ * are listed in the slab: those that are more than to be stored or not.
+ */
+export function matchBatch(context: MatchContext, batch: Batch): number {
   const { arena, kernels, scope } = context;
   const { slabPtr } = batch;
   const pageCount = batch.frames.length;
@@ -54,18 +53,29 @@ export function matchBatch(context: MatchContext, batch: Batch): void {
     part("codes"),
   );
   kernels.sketchLookup(scope.sketchPtr, part("records"), pageCount, part("similar"));
+  const listedCount = kernels.planPages(
+    part("plan"),
+    PLAN_BYTES,
+    part("codes"),
+    part("similar"),
+    pageCount,
+    context.previousOf ? 1 : 0,
+    part("listed"),
+  );
   const planner = new Planner(context, batch);
-  const codes = part("codes");
-  const entries = part("entries") / 4;
-  for (let page = 0; page < pageCount; page++) {
-    const code = arena.bytes[codes + page];
-    if (code === LOOKUP_NONE) planner.nothing(page);
-    else if (code === LOOKUP_FOUND) planner.verify(page, arena.words[entries + page]);
-    else planner.store(page);
+  const [listed, entries] = [part("listed") / 4, part("entries") / 4];
+  for (let i = 0; i < listedCount; i++) {
+    const page = arena.words[listed + i];
+    if (arena.bytes[part("codes") + page] === LOOKUP_FOUND) {
+      planner.verify(page, arena.words[entries + page]);
+    } else {
+      planner.store(page);
+    }
   }
+  return listedCount;
 }
 
-/** Writes where each page comes from, for the table: batch × 256 + page. */
+/** Writes where each page comes from, for the table: batch × BATCH_PAGES + page. */
 export function writeOrdinals(
   arena: Arena,
   placesPtr: number,
@@ -75,7 +85,7 @@ export function writeOrdinals(
   const first = ordinal * BATCH_PAGES;
   const low = first % 2 ** 32;
   const high = Math.floor(first / 2 ** 32);
-  // 256 ordinals from a multiple of 256 on never carry into the high word.
+  // Ordinals of one batch never carry into the high word.
   for (let page = 0; page < pageCount; page++) {
     arena.words[placesPtr / 4 + page * 2] = low + page;
     arena.words[placesPtr / 4 + page * 2 + 1] = high;
@@ -96,10 +106,6 @@ class Planner {
     this.similar = slabPart(batch.slabPtr, "similar") / 4;
   }
 
-  nothing(page: number): void {
-    this.write(page, Action.NONE, 0);
-  }
-
   verify(page: number, entry: number): void {
     const found = this.candidate(page, 0, entry);
     this.write(page, found ? Action.VERIFY : Action.STORE, found ? 1 : 0);
@@ -108,7 +114,7 @@ class Planner {
   /** A page seen for the first time: a delta if something like it is known. */
   store(page: number): void {
     let count = 0;
-    const previous = this.context.previousOf(this.batch, page);
+    const previous = this.context.previousOf?.(this.batch, page);
     if (previous !== undefined && this.reference(page, count, previous)) count++;
     const { words } = this.context.arena;
     for (let k = 0; k < SKETCH_CANDIDATES && count < PLAN_CANDIDATES; k++) {
@@ -124,8 +130,6 @@ class Planner {
     const at = (this.plan + page * PLAN_BYTES) / 4;
     words[at] = action;
     words[at + 1] = candidates;
-    words[at + 2] = Outcome.NONE;
-    words[at + 3] = 0;
   }
 
   /** A candidate whose slot a delta may name: stored without references itself, or the base. */

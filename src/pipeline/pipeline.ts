@@ -7,14 +7,15 @@ import { slabPart } from "../core/slab.ts";
 import type { Scope } from "../dedup/scope.ts";
 import type { Kernels } from "../kernels/abi.ts";
 import type { WorkPool } from "../pool/pool.ts";
-import type { EncodedCluster, Task, TaskResults } from "../pool/task.ts";
+import type { Task, TaskResults } from "../pool/task.ts";
 import type { FrameCounts } from "../wire/imagehead.ts";
 import type { PagesHead } from "../wire/records.ts";
 import { type Batch, BatchLog, type FoldSource, type FrameList } from "./batch.ts";
 import { emitBatch } from "./emit.ts";
+import { type EncodedCluster, readEncoded } from "./encoded.ts";
 import { History } from "./history.ts";
 import { inputError } from "./inputerror.ts";
-import { type MatchContext, matchBatch } from "./match.ts";
+import { matchBatch, type PreviousOf } from "./match.ts";
 import { SketchLag } from "./sketchlag.ts";
 import type { SlabPool } from "./slabs.ts";
 import { readList } from "./surveyed.ts";
@@ -80,8 +81,9 @@ interface InFlight {
 
 export class Pipeline {
   readonly log = new BatchLog();
+  /** May be set before the first batch. */
+  previousOf: PreviousOf | undefined;
   private readonly parts: PipelineParts;
-  private readonly previousOf: MatchContext["previousOf"];
   private readonly inFlight = new Map<number, InFlight>();
   private readonly lag: SketchLag;
   private readonly history: History;
@@ -90,7 +92,7 @@ export class Pipeline {
   private readonly running = new Set<Promise<unknown>>();
   private failure: { reason: unknown } | undefined;
 
-  constructor(parts: PipelineParts, previousOf: MatchContext["previousOf"] = () => undefined) {
+  constructor(parts: PipelineParts, previousOf?: PreviousOf) {
     this.parts = parts;
     this.previousOf = previousOf;
     this.lag = new SketchLag(parts.arena, parts.kernels, parts.scope);
@@ -111,7 +113,7 @@ export class Pipeline {
     const seen = [this.lag.ready(batch.ordinal), this.history.ready(batch.ordinal)];
     const matched = Promise.all([surveyed, this.matched, ...seen]).then(() => this.match(flight));
     this.matched = matched;
-    const encoded = matched.then(() => this.encode(flight));
+    const encoded = matched.then((listed) => this.encode(flight, listed));
     const emitted = Promise.all([encoded, this.emitted]).then(([clusters]) =>
       this.emit(batch, clusters, listener),
     );
@@ -168,7 +170,7 @@ export class Pipeline {
     if (fault) throw inputError(source.name, fault);
   }
 
-  private match(flight: InFlight): void {
+  private match(flight: InFlight): number {
     if (this.failure) throw this.failure.reason;
     this.lag.apply(flight.batch.ordinal);
     const { arena, kernels, scope } = this.parts;
@@ -182,38 +184,39 @@ export class Pipeline {
       return owner.batch.slabPtr;
     };
     const { log, history, previousOf } = this;
-    matchBatch({ arena, kernels, scope, log, history, slabOf, previousOf }, flight.batch);
+    return matchBatch({ arena, kernels, scope, log, history, slabOf, previousOf }, flight.batch);
   }
 
-  private async encode(flight: InFlight): Promise<EncodedCluster[]> {
-    const { scope, output, level } = this.parts;
+  private async encode(flight: InFlight, listedCount: number): Promise<EncodedCluster[]> {
+    const { arena, scope, output, level } = this.parts;
     const { slabPtr, frames, source } = flight.batch;
     const count = Math.min(output.clusterCount, scope.placeCapacity);
-    const { clusters, fault } = await this.run({
+    const { clusterCount, fault } = await this.run({
       kind: "encode",
       slabPtr,
       pageCount: frames.length,
+      listedCount,
       clusterPages: level.clusterPages,
       compress: level.compress,
       places: { session: scope.session, ptr: scope.placesPtr, count },
     });
     for (const owner of flight.holding) this.release(owner);
     if (fault) throw inputError(source.name, fault);
-    return clusters;
+    return readEncoded(arena, slabPtr, clusterCount);
   }
 
   private emit(batch: Batch, clusters: EncodedCluster[], listener: BatchListener): PagesPlace {
     if (this.failure) throw this.failure.reason;
-    const { arena, scope, output, clusterFd } = this.parts;
+    const { arena, kernels, scope, output, clusterFd } = this.parts;
     const firstCluster = output.clusterCount;
     const { log } = this;
-    const context = { arena, scope, log };
+    const context = { arena, kernels, scope, log };
     const emitted = emitBatch(context, batch, clusters, firstCluster, listener.counts);
     const storedBytes = clusters.reduce((sum, cluster) => sum + cluster.byteLength, 0);
     const clustersPtr = slabPart(batch.slabPtr, "clusters");
     const body = arena.at(clustersPtr, storedBytes);
     const place = output.pages(emitted.head, body, emitted.fingerprints);
-    this.lag.keep(batch, emitted.plainEntries);
+    this.lag.keep(batch);
     this.history.keep(batch.ordinal, clusters, firstCluster, clustersPtr);
     if (clusterFd !== undefined) {
       clusters.forEach(({ byteOffset, byteLength }, i) => {

@@ -38,12 +38,13 @@ export class SketchLag {
     this.written[ordinal % SKETCH_LAG] = written;
   }
 
-  /** Keeps the sketches of an emitted batch; `entries` are its pages stored without references. */
-  keep(batch: Batch, entries: Uint32Array): void {
+  /** Keeps the sketches of an emitted batch's pages that are stored without references. */
+  keep(batch: Batch): void {
     const records = slabPart(batch.slabPtr, "records");
     const held = this.heldPtr(batch.ordinal);
     this.arena.bytes.copyWithin(held, records, records + RECORDS_BYTES);
-    this.arena.words.set(entries, (held + RECORDS_BYTES) / 4);
+    const plain = slabPart(batch.slabPtr, "plain");
+    this.arena.bytes.copyWithin(held + RECORDS_BYTES, plain, plain + BATCH_PAGES * 4);
     this.pageCounts[batch.ordinal % SKETCH_LAG] = batch.frames.length;
   }
 

@@ -11,6 +11,8 @@ const fixedParts = {
   delta: DELTA_SCRATCH_BYTES,
   staging: MAX_CLUSTER_BYTES,
   deltas: PAGES_BYTES,
+  /** Bytes of each delta, u32. */
+  lengths: BATCH_PAGES * 4,
   candidates: PAGES_BYTES,
   references: DELTA_MAX_REFERENCES * PAGE_BYTES,
   pairs: BATCH_PAGES * 8,

@@ -20,6 +20,8 @@ export interface EncodeTask {
   readonly kind: "encode";
   readonly slabPtr: number;
   readonly pageCount: number;
+  /** Pages whose plan is more than to be stored or not, in the slab's list. */
+  readonly listedCount: number;
   /** Pages of one cluster. */
   readonly clusterPages: number;
   readonly compress: boolean;
@@ -57,15 +59,6 @@ export interface RunFault {
 
 export type Task = SurveyTask | EncodeTask | RestoreTask;
 
-/** A cluster that was encoded: place in the slab's cluster part and what its entry says. */
-export interface EncodedCluster {
-  byteOffset: number;
-  byteLength: number;
-  itemCount: number;
-  isDeltas: boolean;
-  isRaw: boolean;
-}
-
 /** Why a task could not be done. */
 export interface TaskFault {
   /** A system error's or our own; "" when a file ended at `byteOffset`. */
@@ -76,7 +69,7 @@ export interface TaskFault {
 
 export interface TaskResults {
   survey: { fault?: TaskFault };
-  encode: { clusters: EncodedCluster[]; clusterBytes: number; fault?: TaskFault };
+  encode: { clusterCount: number; clusterBytes: number; fault?: TaskFault };
   /** `run` is the one that could not be written, which ends the task. */
   restore: { faults: RunFault[]; fault?: TaskFault & { run?: number } };
 }
