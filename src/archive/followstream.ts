@@ -65,6 +65,8 @@ class Follower {
   private readonly names = new Set<string>();
   /** By image number; undefined stands for an image that is not wanted. */
   private readonly images = new Map<number, StreamedImage | undefined>();
+  /** Images whose last round has ended since an image began. */
+  private readonly ended = new Set<StreamedImage>();
   private nextImage = 0;
 
   constructor(
@@ -132,7 +134,8 @@ class Follower {
     this.names.add(name);
     this.nextImage = image + 1;
     // Most streams bring one image after another: those before will hardly have another round.
-    for (const earlier of this.images.values()) await earlier?.rest();
+    for (const earlier of this.ended) await earlier.rest();
+    this.ended.clear();
     const target = await this.visitor.begin(head);
     const keepsGoing = this.options.onFault !== undefined;
     this.images.set(image, target && new StreamedImage(head, target, this.store, keepsGoing));
@@ -171,6 +174,7 @@ class Follower {
       if (!onFault || !(error instanceof PagefoldError && error.code === "MISMATCH")) throw error;
       image.loseAll("its content is not what its checksum says");
     }
+    this.ended.add(image);
     await this.visitor.ended(image, end.byteLength);
   }
 
