@@ -165,7 +165,9 @@ export interface InspectReport {
 export interface Encoder extends AsyncDisposable {
   /**
    * One round of an image: all frames, or those whose bit is set in `dirty` (bit i of byte i >> 3
-   * is frame i). Rounds of one encoder run one after another.
+   * is frame i). The first call with a name begins the image and has all frames. Rounds of one
+   * encoder run one after another; one that is aborted, fails or is not read to its end ends the
+   * encoder. Nothing is made far ahead of what is taken.
    */
   stream(
     name: string,
@@ -187,7 +189,10 @@ export interface EncoderOptions {
 export interface Decoder extends AsyncDisposable {
   /**
    * Reads `bytes` to their end. `sinkOf` is asked once for each image. Resolves when every round
-   * that was begun is complete and its image checksum agrees; rejects with MISMATCH if not.
+   * that was begun is complete and its image checksum agrees; rejects with MISMATCH if not, and
+   * with DAMAGED for a stream that is cut elsewhere. It need not have been finished: then only the
+   * sender knows whether there is more to come. Clusters that later rounds may name are kept,
+   * compressed, in memory and in a file without a name in the system's temporary directory.
    */
   decode(
     bytes: AsyncIterable<Uint8Array>,
