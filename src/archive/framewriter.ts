@@ -2,7 +2,6 @@
 // fingerprint of every page on the way.
 import { PagefoldError } from "../core/errors.ts";
 import { PAGE_BYTES } from "../core/page.ts";
-import { BATCH_PAGES } from "../core/slab.ts";
 import type { PageSink } from "../image/image.ts";
 import { RecordKind, type Run } from "../wire/records.ts";
 import { clipRuns } from "../wire/slotruns.ts";
@@ -10,6 +9,8 @@ import type { ClusterReader, ReadOptions } from "./content.ts";
 import type { FrameFingerprints } from "./framefingerprints.ts";
 import { readRun } from "./pages.ts";
 
+/** Frames that are written at once: 1 MiB, and as many as are fingerprinted at once. */
+const PIECE_FRAMES = 256;
 /** Shorter runs of zeros are not worth a call of their own. */
 const MIN_ZERO_FRAMES = 16;
 
@@ -18,7 +19,7 @@ export type LostListener = (frame: number, reason: string) => void;
 
 export class FrameWriter {
   private readonly clusters: ClusterReader;
-  private readonly piece = new Uint8Array(BATCH_PAGES * PAGE_BYTES);
+  private readonly piece = new Uint8Array(PIECE_FRAMES * PAGE_BYTES);
   private readonly zeroFingerprint: Uint8Array;
 
   constructor(clusters: ClusterReader) {
@@ -57,13 +58,13 @@ export class FrameWriter {
         start = end;
       } else {
         for (let at = frame; at < end; ) {
-          const count = Math.min(end - at, BATCH_PAGES - filled);
+          const count = Math.min(end - at, PIECE_FRAMES - filled);
           const [part] = clipRuns([run], frame, at, at + count);
           signal?.throwIfAborted();
           await this.read(part, at, filled, options, onLost);
           filled += count;
           at += count;
-          if (filled === BATCH_PAGES) await flush();
+          if (filled === PIECE_FRAMES) await flush();
         }
       }
       frame = end;
