@@ -6,8 +6,11 @@ import { BATCH_PAGES, IN_MEMORY, SLAB_CLUSTERS_BYTES } from "../core/slab.ts";
 import type { Scope } from "../dedup/scope.ts";
 import type { EncodedCluster } from "./encoded.ts";
 
-/** Batch n is matched when batch n − HISTORY_LAG has been emitted; what came later may be late. */
-export const HISTORY_LAG = 16;
+/**
+ * Batch n is matched when batch n − HISTORY_LAG has been emitted; what came later may be late.
+ * These are 16 MiB of pages: more would cost the ring, less would keep workers waiting.
+ */
+export const HISTORY_LAG = 4096 / BATCH_PAGES;
 /** The most that HISTORY_LAG batches can store, and what is once left over at the ring's end. */
 const MARGIN_BYTES = (HISTORY_LAG + 1) * SLAB_CLUSTERS_BYTES;
 /** A ring that is smaller would hold nothing for sure. */

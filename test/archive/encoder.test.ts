@@ -184,8 +184,10 @@ describe("encoder", () => {
       const round = encoder.stream("vm", other, bits ? { dirty: bits } : {});
       await expect(takeAll(round)).rejects.toThrow(message);
     }
-    await using encoder = engine.encoder();
-    await expect(takeAll(encoder.stream("vm", source, { dirty }))).rejects.toThrow("all frames");
+    {
+      await using encoder = engine.encoder();
+      await expect(takeAll(encoder.stream("vm", source, { dirty }))).rejects.toThrow("all frames");
+    }
     await using third = engine.encoder();
     const first = third.stream("a", source)[Symbol.asyncIterator]();
     await first.next();

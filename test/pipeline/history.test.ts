@@ -11,6 +11,8 @@ import { openKernels } from "../support/kernels.ts";
 import { seededRandom } from "../support/random.ts";
 
 const MIB = 1 << 20;
+/** Batches as large as can be that the smallest ring holds. */
+const ROUND = Math.floor(MIN_RING_BYTES / SLAB_CLUSTERS_BYTES);
 
 /** A history over its own memory, and a way to emit batches of one cluster. */
 function openHistory(ringBytes: number, clusterFd?: number) {
@@ -61,26 +63,27 @@ describe("history", () => {
 
   it("lets batches use old content as long as the ring surely holds it", () => {
     const { history, emit } = openHistory(MIN_RING_BYTES);
-    for (let ordinal = 0; ordinal < 40; ordinal++) emit(ordinal, SLAB_CLUSTERS_BYTES);
-    expect(history.isReadable(page(39), 40)).toBe(true);
-    expect(history.isReadable(page(10), 40)).toBe(true);
-    expect(history.isReadable(page(0), 40)).toBe(true);
-    expect(history.isReference(0, 40)).toBe(false);
-    for (let ordinal = 40; ordinal < 60; ordinal++) emit(ordinal, SLAB_CLUSTERS_BYTES);
-    expect(history.isReadable(page(0), 60)).toBe(false);
+    const last = ROUND - 2;
+    for (let ordinal = 0; ordinal < last; ordinal++) emit(ordinal, SLAB_CLUSTERS_BYTES);
+    expect(history.isReadable(page(last - 1), last)).toBe(true);
+    expect(history.isReadable(page(0), last)).toBe(true);
+    expect(history.isReference(0, last)).toBe(false);
+    for (let ordinal = last; ordinal < last + 20; ordinal++) emit(ordinal, SLAB_CLUSTERS_BYTES);
+    expect(history.isReadable(page(0), last + 20)).toBe(false);
   });
 
   it("says no to deltas whose references may be gone, or lie in the base", () => {
     const { history, emit } = openHistory(MIN_RING_BYTES);
-    for (let ordinal = 0; ordinal < 50; ordinal++) {
+    const last = ROUND + 8;
+    for (let ordinal = 0; ordinal < last; ordinal++) {
       if (ordinal === 20) history.refer(20, 4);
-      if (ordinal === 48) history.referToBase(48, 7);
+      if (ordinal === last - 2) history.referToBase(ordinal, 7);
       emit(ordinal, SLAB_CLUSTERS_BYTES);
     }
-    expect(history.isReadable({ owner: 20, page: 0, isDelta: false }, 50)).toBe(true);
-    expect(history.isReadable({ owner: 20, page: 0, isDelta: true }, 50)).toBe(false);
-    expect(history.isReadable({ owner: 48, page: 7, isDelta: false }, 50)).toBe(false);
-    expect(history.isReadable({ owner: 48, page: 6, isDelta: false }, 50)).toBe(true);
+    expect(history.isReadable({ owner: 20, page: 0, isDelta: false }, last)).toBe(true);
+    expect(history.isReadable({ owner: 20, page: 0, isDelta: true }, last)).toBe(false);
+    expect(history.isReadable({ owner: last - 2, page: 7, isDelta: false }, last)).toBe(false);
+    expect(history.isReadable({ owner: last - 2, page: 6, isDelta: false }, last)).toBe(true);
   });
 
   it("knows only the batch itself without a ring, and everything with a file", () => {
