@@ -4,8 +4,7 @@ import { createReadStream } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { type ArchiveInput, imageNames, type PackInput, reasonOf } from "../index.ts";
 import { UsageError } from "./failure.ts";
-import { interrupt } from "./interrupt.ts";
-import { isTerminal, stdinBytes } from "./streams.ts";
+import { interruptible, isTerminal, stdinBytes } from "./streams.ts";
 
 /** What `pack` and `append` say about their inputs. */
 export interface InputOptions {
@@ -62,7 +61,7 @@ export async function archiveInput(path: string): Promise<ArchiveInput> {
     return { bytes: stdinBytes() };
   }
   const stats = await stat(path).catch(() => undefined);
-  if (stats?.isFIFO()) return { bytes: createReadStream(path, { signal: interrupt.signal }) };
+  if (stats?.isFIFO()) return { bytes: interruptible(createReadStream(path)) };
   return { path };
 }
 

@@ -1,7 +1,7 @@
 // The three standard streams of the process. Writes to stdout wait until they are taken, so that
 // a slow reader slows the work and not the memory.
 
-import { addAbortSignal } from "node:stream";
+import { addAbortSignal, type Readable } from "node:stream";
 import { isatty } from "node:tty";
 import { interrupt } from "./interrupt.ts";
 
@@ -46,8 +46,14 @@ export async function flushStderr(): Promise<void> {
 
 /** The bytes of stdin; ends with the reason of the interrupt when there is one. */
 export function stdinBytes(): AsyncIterable<Uint8Array> {
-  addAbortSignal(interrupt.signal, process.stdin);
-  return process.stdin;
+  return interruptible(process.stdin);
+}
+
+/** A stream that ends with the interrupt. Who iterates is told; nobody else has to listen. */
+export function interruptible(stream: Readable): Readable {
+  // Without a listener an interrupt that comes before the first read would end the process.
+  stream.on("error", () => undefined);
+  return addAbortSignal(interrupt.signal, stream);
 }
 
 export function isTerminal(stream: "stdin" | "stdout" | "stderr"): boolean {
