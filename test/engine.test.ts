@@ -123,7 +123,8 @@ describe("engine", () => {
       script,
       `import { openEngine } from ${JSON.stringify(index)};
        const engine = await openEngine({ threads: ${threads}, memoryBytes: 128 << 20 });
-       const report = await engine.pack([${JSON.stringify(input)}], { path: ${JSON.stringify(path)} });
+       const inputs = [${JSON.stringify(input)}];
+       const report = await engine.pack(inputs, { path: ${JSON.stringify(path)} });
        console.log(report.images[0].frameCount);`,
     );
     const child = spawn(process.execPath, [script], { stdio: ["ignore", "pipe", "pipe"] });

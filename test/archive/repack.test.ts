@@ -68,7 +68,7 @@ describe("repack", () => {
     expect(Buffer.compare(readFileSync(once), readFileSync(twice))).toBe(0);
   });
 
-  it("refuses names that are not there, damage and missing archives, and leaves nothing", async () => {
+  it("refuses unknown names, damage and missing archives, and leaves nothing", async () => {
     const { engine, folder, path } = await packed(1);
     const output = { path: join(folder, "B.pfa") };
     const files = readdirSync(folder);
