@@ -1,5 +1,5 @@
-// Packs what a batch stores into clusters (docs/format.md §1.3): gathers pages or deltas, compresses
-// them, writes header and checksum. The one caller of LZ4 on the way of a page.
+// Packs what a batch stores into clusters (docs/format.md §1.3): gathers pages or deltas,
+// compresses them, writes header and checksum. The one caller of LZ4 on the way of a page.
 import { checksum } from "./checksum";
 import {
   ACTION_STORE,

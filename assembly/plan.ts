@@ -84,19 +84,10 @@ export function describePages(
   runsPtr: usize,
 ): u32 {
   // Clusters of pages come first, clusters of deltas behind them.
-  let stored: u32 = 0;
-  let storedItem: u32 = 0;
-  let delta: u32 = 0;
+  const storedItems = countStored(planPtr, planStride, pageCount);
+  let stored: u32 = 0, storedItem: u32 = 0;
+  let delta = clustersOf(clustersPtr, storedItems);
   let deltaItem: u32 = 0;
-  let storedItems: u32 = 0;
-  for (let page: u32 = 0; page < pageCount; page++) {
-    if (load<u32>(planPtr + <usize>(page * planStride), 8) == OUTCOME_STORED) storedItems++;
-  }
-  let counted: u32 = 0;
-  while (counted < storedItems) {
-    counted += load<u32>(clustersPtr + <usize>(delta * CLUSTER_ENTRY_BYTES), 8);
-    delta++;
-  }
   let pagesAt = gatheredPtr;
   let deltasAt = gatheredPtr + <usize>(storedItems * FINGERPRINT_BYTES);
   let run = runsPtr - <usize>RUN_BYTES;
@@ -111,7 +102,7 @@ export function describePages(
     let word: u64 = 0;
     let plain: u32 = NO_ENTRY;
     if (outcome == OUTCOME_STORED) {
-      if (storedItem == load<u32>(clustersPtr + <usize>(stored * CLUSTER_ENTRY_BYTES), 8)) {
+      if (storedItem == itemsOf(clustersPtr, stored)) {
         stored++;
         storedItem = 0;
       }
@@ -124,12 +115,13 @@ export function describePages(
       v128.store(pagesAt, v128.load(fingerprint));
       pagesAt += <usize>FINGERPRINT_BYTES;
     } else if (outcome == OUTCOME_DELTA) {
-      if (deltaItem == load<u32>(clustersPtr + <usize>(delta * CLUSTER_ENTRY_BYTES), 8)) {
+      if (deltaItem == itemsOf(clustersPtr, delta)) {
         delta++;
         deltaItem = 0;
       }
       kind = RUN_DELTA;
-      if (isNew) setSlot(tablePtr, entry, firstCluster + delta, SLOT_KNOWN | SLOT_DELTAS | deltaItem);
+      const slot = SLOT_KNOWN | SLOT_DELTAS | deltaItem;
+      if (isNew) setSlot(tablePtr, entry, firstCluster + delta, slot);
       deltaItem++;
       v128.store(deltasAt, v128.load(fingerprint));
       deltasAt += <usize>FINGERPRINT_BYTES;
@@ -144,18 +136,54 @@ export function describePages(
       word = load<u64>(record, 8);
     }
     store<u32>(plainPtr + <usize>(page * 4), plain);
-    if (run >= runsPtr && continues(run, kind, cluster, state, word)) {
-      store<u32>(run, load<u32>(run, 4) + 1, 4);
-      continue;
-    }
-    run += <usize>RUN_BYTES;
-    store<u32>(run, kind);
-    store<u32>(run, 1, 4);
-    store<u32>(run, cluster, 8);
-    store<u32>(run, state, 12);
-    store<u64>(run, word, 16);
+    run = addPage(run, runsPtr, kind, cluster, state, word);
   }
   return <u32>((run - runsPtr) / <usize>RUN_BYTES) + 1;
+}
+
+function countStored(planPtr: usize, planStride: u32, pageCount: u32): u32 {
+  let stored: u32 = 0;
+  for (let page: u32 = 0; page < pageCount; page++) {
+    if (load<u32>(planPtr + <usize>(page * planStride), 8) == OUTCOME_STORED) stored++;
+  }
+  return stored;
+}
+
+/** How many clusters, from the first one on, hold `items` items. */
+function clustersOf(clustersPtr: usize, items: u32): u32 {
+  let clusters: u32 = 0;
+  for (let counted: u32 = 0; counted < items; clusters++) counted += itemsOf(clustersPtr, clusters);
+  return clusters;
+}
+
+// @ts-ignore: decorator
+@inline
+function itemsOf(clustersPtr: usize, cluster: u32): u32 {
+  return load<u32>(clustersPtr + <usize>(cluster * CLUSTER_ENTRY_BYTES), 8);
+}
+
+/** Counts a page to the run at `last`, or begins the next one. Returns the run it is in. */
+// @ts-ignore: decorator
+@inline
+function addPage(
+  last: usize,
+  runsPtr: usize,
+  kind: u32,
+  cluster: u32,
+  state: u32,
+  word: u64,
+): usize {
+  if (last >= runsPtr && continues(last, kind, cluster, state, word)) {
+    store<u32>(last, load<u32>(last, 4) + 1, 4);
+    return last;
+  }
+  const run = last + <usize>RUN_BYTES;
+  store<u32>(run, kind);
+  store<u32>(run, 1, 4);
+  store<u32>(run, cluster, 8);
+  store<u32>(run, state, 12);
+  store<u64>(run, word, 16);
+  return run;
 }
 
 // @ts-ignore: decorator

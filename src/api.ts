@@ -1,5 +1,12 @@
 // The types of the public interface: what an engine takes and what it reports. Bytes are bytes,
 // frames are numbered from 0, times are milliseconds. Implementations live in the layers below.
+import type {
+  BaseInput,
+  LostRange,
+  OperationOptions,
+  VerifyOptions,
+  VerifyReport,
+} from "./archiveapi.ts";
 import type { PageSink, PageSource } from "./image/image.ts";
 import type { FrameCounts } from "./wire/imagehead.ts";
 
@@ -23,27 +30,6 @@ export interface EngineOptions {
   wasm?: Uint8Array | URL;
 }
 
-/** Progress of one operation; called at most every 100 ms and once at the end. */
-export interface Progress {
-  /** Name of the image being worked on. */
-  image: string;
-  /** Bytes of input done and, where known, in all. */
-  doneBytes: number;
-  totalBytes: number | undefined;
-  /** Bytes written so far (0 where nothing is written). */
-  writtenBytes: number;
-}
-
-/** Options that every long operation takes. */
-export interface OperationOptions {
-  /** Ends the operation; it rejects with the signal's reason and leaves nothing half written. */
-  signal?: AbortSignal | undefined;
-  /** Told how far the operation is. */
-  onProgress?: ((progress: Progress) => void) | undefined;
-  /** Told of things that do not stop the operation ("vm.raw: changed while it was read"). */
-  onWarning?: ((message: string) => void) | undefined;
-}
-
 /** An image file, or a stream of the bytes of a raw image, or pages behind a `PageSource`. */
 export type PackInput = { name: string; notes?: Record<string, string> | undefined } & (
   | { path: string }
@@ -55,9 +41,6 @@ export type PackInput = { name: string; notes?: Record<string, string> | undefin
 export type PackOutput =
   | { path: string /** Replace an existing file. */; force?: boolean }
   | { write(bytes: Uint8Array<ArrayBuffer>): Promise<void> };
-
-/** An image that is not in the archive: a file, or one image of another archive. */
-export type BaseInput = { path: string } | { archive: string; name: string };
 
 /** How to pack, or to append. */
 export interface PackOptions extends OperationOptions {
@@ -110,36 +93,11 @@ export interface UnpackOptions extends OperationOptions {
   keepGoing?: boolean | undefined;
 }
 
-/** Frames [first, first + count) of an image that cannot be had, and why. */
-export interface LostRange {
-  name: string;
-  firstFrame: number;
-  frameCount: number;
-  reason: string;
-}
-
 /** What unpacking wrote; `lost` is empty unless `keepGoing`. Holes do not count as written. */
 export interface UnpackReport {
   images: { name: string; path: string; byteLength: number }[];
   lost: LostRange[];
   writtenBytes: number;
-  elapsedMs: number;
-}
-
-/** How to verify. Images made against a base need it. */
-export interface VerifyOptions extends OperationOptions {
-  base?: BaseInput | undefined;
-}
-
-/** What verifying found. Damage is a finding here, never an error. */
-export interface VerifyReport {
-  /** True when every byte and every image is what its checksum says. */
-  intact: boolean;
-  images: { name: string; byteLength: number; intact: boolean }[];
-  /** Faults of the container, one line each ("superblock 1: wrong checksum"). */
-  faults: string[];
-  lost: LostRange[];
-  checkedBytes: number;
   elapsedMs: number;
 }
 

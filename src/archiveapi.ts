@@ -1,7 +1,56 @@
-// The public types of an archive that is open for reading; api.ts has those of the engine.
-import type { VerifyOptions, VerifyReport } from "./api.ts";
+// The public types of an archive that is open for reading, and those that operations share;
+// api.ts has those of the engine.
 import type { PageSource } from "./image/image.ts";
 import type { FrameCounts } from "./wire/imagehead.ts";
+
+/** Progress of one operation; called at most every 100 ms and once at the end. */
+export interface Progress {
+  /** Name of the image being worked on. */
+  image: string;
+  /** Bytes of input done and, where known, in all. */
+  doneBytes: number;
+  totalBytes: number | undefined;
+  /** Bytes written so far (0 where nothing is written). */
+  writtenBytes: number;
+}
+
+/** Options that every long operation takes. */
+export interface OperationOptions {
+  /** Ends the operation; it rejects with the signal's reason and leaves nothing half written. */
+  signal?: AbortSignal | undefined;
+  /** Told how far the operation is. */
+  onProgress?: ((progress: Progress) => void) | undefined;
+  /** Told of things that do not stop the operation ("vm.raw: changed while it was read"). */
+  onWarning?: ((message: string) => void) | undefined;
+}
+
+/** An image that is not in the archive: a file, or one image of another archive. */
+export type BaseInput = { path: string } | { archive: string; name: string };
+
+/** Frames [first, first + count) of an image that cannot be had, and why. */
+export interface LostRange {
+  name: string;
+  firstFrame: number;
+  frameCount: number;
+  reason: string;
+}
+
+/** How to verify. Images made against a base need it. */
+export interface VerifyOptions extends OperationOptions {
+  base?: BaseInput | undefined;
+}
+
+/** What verifying found. Damage is a finding here, never an error. */
+export interface VerifyReport {
+  /** True when every byte and every image is what its checksum says. */
+  intact: boolean;
+  images: { name: string; byteLength: number; intact: boolean }[];
+  /** Faults of the container, one line each ("superblock 1: wrong checksum"). */
+  faults: string[];
+  lost: LostRange[];
+  checkedBytes: number;
+  elapsedMs: number;
+}
 
 /** What an archive says of an image in it. */
 export interface ArchivedImageInfo {
@@ -29,7 +78,7 @@ export interface ArchivedImageInfo {
 }
 
 /**
- * Reads parts of an image. Everything rejects with RANGE outside of it, DAMAGED where its bytes are,
+ * Reads parts of an image. Everything rejects with RANGE outside of it, DAMAGED where bytes are,
  * and BASE when a base is needed that was not given.
  */
 export interface ArchivedImage extends ArchivedImageInfo {

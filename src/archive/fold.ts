@@ -5,14 +5,15 @@ import type { Arena, Region } from "../core/arena.ts";
 import { BATCH_PAGES } from "../core/slab.ts";
 import { Scope } from "../dedup/scope.ts";
 import { baseEntry, learnBase } from "../pipeline/base.ts";
-import { type Batch, consecutiveFrames, type FoldSource, listedFrames } from "../pipeline/batch.ts";
-import { IMAGE_CHECKSUM_SCRATCH_BYTES, ImageChecksum } from "../pipeline/imagechecksum.ts";
 import {
+  type Batch,
   type BatchListener,
-  type FillPages,
-  type LevelParameters,
-  Pipeline,
-} from "../pipeline/pipeline.ts";
+  consecutiveFrames,
+  type FoldSource,
+  listedFrames,
+} from "../pipeline/batch.ts";
+import { IMAGE_CHECKSUM_SCRATCH_BYTES, ImageChecksum } from "../pipeline/imagechecksum.ts";
+import { type FillPages, type LevelParameters, Pipeline } from "../pipeline/pipeline.ts";
 import { type EngineResources, slabCount } from "../pipeline/resources.ts";
 import { SlabPool } from "../pipeline/slabs.ts";
 import type { ImageHead } from "../wire/imagehead.ts";

@@ -10,8 +10,7 @@ import { PAGE_BYTES, pagesFor } from "../core/page.ts";
 import { BATCH_PAGES, slabPart } from "../core/slab.ts";
 import type { PageSource } from "../image/image.ts";
 import type { ImageFile } from "../image/open.ts";
-import type { Batch, FoldSource } from "../pipeline/batch.ts";
-import type { BatchNumbers } from "../pipeline/pipeline.ts";
+import type { Batch, BatchNumbers, FoldSource } from "../pipeline/batch.ts";
 import { slabFingerprints } from "../pipeline/surveyed.ts";
 import {
   type BaseReference,

@@ -4,8 +4,8 @@
 import { CLUSTER_HEADER_BYTES } from "./cluster.ts";
 import { PAGE_BYTES } from "./page.ts";
 
-/** Pages of one batch: 1 MiB, and exactly one node of the image checksum. */
-export const BATCH_PAGES = 256;
+/** Pages of one batch: 2 MiB, so that a task is worth its way to a worker and back. */
+export const BATCH_PAGES = 512;
 
 /** Candidates that a plan may name for one page. */
 export const PLAN_CANDIDATES = 3;
@@ -90,7 +90,7 @@ export const SLAB_BYTES = Math.ceil(end / PAGE_BYTES) * PAGE_BYTES;
 
 /** Slabs of a session: for what the main thread decides and writes, and for each thread. */
 export const SLABS_OF_SESSION = 4;
-export const SLABS_OF_THREAD = 3;
+export const SLABS_OF_THREAD = 4;
 
 /** Address of a part of the slab at `slabPtr`. */
 export function slabPart(slabPtr: number, part: SlabPart): number {

@@ -1,6 +1,7 @@
 // One batch on its way through the pipeline: which frames of which source it holds, and the slab
 // that holds them until its clusters are written and nobody compares with it any more.
 import type { FrameMap } from "../core/extent.ts";
+import type { FrameCounts } from "../wire/imagehead.ts";
 
 /** An image as the pipeline sees it. */
 export interface FoldSource {
@@ -60,4 +61,16 @@ export class BatchLog {
   frame(ordinal: number, page: number): number {
     return this.lists[ordinal].at(page);
   }
+}
+
+/** Hears of the batches of one image, in frame order. */
+export interface BatchListener {
+  readonly counts: FrameCounts;
+  /** The slab of `batch` is valid during the call. */
+  emitted(batch: Batch, numbers: BatchNumbers): void;
+}
+
+export interface BatchNumbers {
+  readonly storedBytes: number;
+  readonly unlistedPages: number;
 }

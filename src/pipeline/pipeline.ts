@@ -8,9 +8,14 @@ import type { Scope } from "../dedup/scope.ts";
 import type { Kernels } from "../kernels/abi.ts";
 import type { WorkPool } from "../pool/pool.ts";
 import type { Task, TaskResults } from "../pool/task.ts";
-import type { FrameCounts } from "../wire/imagehead.ts";
 import type { PagesHead } from "../wire/records.ts";
-import { type Batch, BatchLog, type FoldSource, type FrameList } from "./batch.ts";
+import {
+  type Batch,
+  type BatchListener,
+  BatchLog,
+  type FoldSource,
+  type FrameList,
+} from "./batch.ts";
 import { emitBatch } from "./emit.ts";
 import { type EncodedCluster, readEncoded } from "./encoded.ts";
 import { History } from "./history.ts";
@@ -58,18 +63,6 @@ export interface PipelineParts {
 
 /** How pages get into a slab when no worker reads them from a file. */
 export type FillPages = (pages: Uint8Array) => Promise<void>;
-
-/** Hears of the batches of one image, in frame order. */
-export interface BatchListener {
-  readonly counts: FrameCounts;
-  /** The slab of `batch` is valid during the call. */
-  emitted(batch: Batch, numbers: BatchNumbers): void;
-}
-
-export interface BatchNumbers {
-  readonly storedBytes: number;
-  readonly unlistedPages: number;
-}
 
 interface InFlight {
   readonly batch: Batch;

@@ -76,6 +76,8 @@ function openWorkers(options: PoolOptions, shape: PoolShape, scratch: Region): W
     minThreads: threads,
     maxThreads: threads,
     idleTimeout: Number.POSITIVE_INFINITY,
+    // The next tasks wait at the worker, so that it need not wait for the main thread.
+    concurrentTasksPerWorker: 3,
     recordTiming: false,
     trackUnmanagedFds: false,
   });

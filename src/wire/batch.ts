@@ -1,6 +1,6 @@
 // The frame around everything in a stream: a 64-byte header with the checksum of itself and of the
 // head, the head, and for PAGES a body of clusters that carry checksums of their own
-// (docs/format.md §1.2). Index heads are deflated here. What is in a head is records.ts,
+// (docs/format.md §1.2). The directory is deflated here. What is in a head is records.ts,
 // imagehead.ts and indexhead.ts.
 import { deflateSync, inflateSync } from "fflate";
 import { PagefoldError } from "../core/errors.ts";
@@ -108,8 +108,9 @@ export function decodeHead(
   return header.deflated ? inflateHead(head, batchName(header)) : head;
 }
 
+/** Names and notes deflate well; leaves and places are dense, and many. */
 function isDeflated(type: BatchType): boolean {
-  return type === BatchType.LEAF || type === BatchType.PLACES || type === BatchType.DIRECTORY;
+  return type === BatchType.DIRECTORY;
 }
 
 function deflateHead(head: Uint8Array): Uint8Array {

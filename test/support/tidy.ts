@@ -23,7 +23,7 @@ const LEVELS: Readonly<Record<string, number>> = {
   store: 2,
   pipeline: 3,
   "api.ts": 3,
-  "archiveapi.ts": 3,
+  "archiveapi.ts": 2.5,
   archive: 4,
   migration: 4,
   report: 4,

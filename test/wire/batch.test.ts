@@ -25,10 +25,10 @@ function decode(bytes: Uint8Array): Uint8Array {
   return decodeHead(header, bytes, bytes.subarray(BATCH_HEADER_BYTES, end), checksum);
 }
 
-/** A LEAF batch with this stored head and a right checksum. */
-function leafWith(stored: Uint8Array): Uint8Array {
+/** A DIRECTORY batch with this stored head and a right checksum. */
+function directoryWith(stored: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(BATCH_HEADER_BYTES + stored.length);
-  bytes.set(encodeBatch(BatchType.LEAF, 0, new Uint8Array(0), 0, checksum).subarray(0, 64));
+  bytes.set(encodeBatch(BatchType.DIRECTORY, 0, new Uint8Array(0), 0, checksum).subarray(0, 64));
   const view = new DataView(bytes.buffer);
   view.setUint32(12, stored.length, true);
   bytes.set(stored, BATCH_HEADER_BYTES);
@@ -70,13 +70,13 @@ describe("batch", () => {
 
   it("takes a deflated head only at its exact length", () => {
     const content = new Uint8Array(1000).fill(9);
-    expect(Buffer.compare(decode(leafWith(deflated(1000, content))), content)).toBe(0);
+    expect(Buffer.compare(decode(directoryWith(deflated(1000, content))), content)).toBe(0);
     for (const claimed of [0, 999, 1001, 4 << 20, (4 << 20) + 1, 0xffff_ffff]) {
-      expect(() => decode(leafWith(deflated(claimed, content)))).toThrow(/inflate/);
+      expect(() => decode(directoryWith(deflated(claimed, content)))).toThrow(/inflate/);
     }
     const bomb = deflated(4 << 20, new Uint8Array((4 << 20) + 1));
-    expect(() => decode(leafWith(bomb))).toThrow("does not inflate to 4194304 bytes");
-    expect(() => decode(leafWith(new Uint8Array([1, 2, 3])))).toThrow("inflates to");
+    expect(() => decode(directoryWith(bomb))).toThrow("does not inflate to 4194304 bytes");
+    expect(() => decode(directoryWith(new Uint8Array([1, 2, 3])))).toThrow("inflates to");
   });
 
   it("is total", () => {
@@ -85,6 +85,6 @@ describe("batch", () => {
       if (bytes.length >= BATCH_HEADER_BYTES) decode(bytes);
     });
     // With a right checksum, so that what lies behind it is reached.
-    expectTotal(good.slice(BATCH_HEADER_BYTES), (stored) => decode(leafWith(stored)));
+    expectTotal(good.slice(BATCH_HEADER_BYTES), (stored) => decode(directoryWith(stored)));
   });
 });
