@@ -87,8 +87,7 @@ export function describePages(
   const storedItems = countStored(planPtr, planStride, pageCount);
   let stored: u32 = 0, storedItem: u32 = 0;
   let delta = clustersOf(clustersPtr, storedItems);
-  let deltaItem: u32 = 0;
-  let pagesAt = gatheredPtr;
+  let deltaItem: u32 = 0, pagesAt = gatheredPtr;
   let deltasAt = gatheredPtr + <usize>(storedItems * FINGERPRINT_BYTES);
   let run = runsPtr - <usize>RUN_BYTES;
   for (let page: u32 = 0; page < pageCount; page++) {
@@ -97,8 +96,7 @@ export function describePages(
     const isNew = <u32>load<u8>(codesPtr + <usize>page) == LOOKUP_INSERTED;
     const fingerprint = fingerprintsPtr + <usize>(page * FINGERPRINT_BYTES);
     let kind: u32 = RUN_EQUAL;
-    let cluster: u32 = 0;
-    let state: u32 = 0;
+    let cluster: u32 = 0, state: u32 = 0;
     let word: u64 = 0;
     let plain: u32 = NO_ENTRY;
     if (outcome == OUTCOME_STORED) {

@@ -8,7 +8,7 @@ import { type Kernels, SURVEY_RECORD_BYTES } from "../kernels/abi.ts";
 import type { Batch } from "./batch.ts";
 
 /** Batch n sees the sketches of batches up to n − SKETCH_LAG (`LAG` of the design). */
-export const SKETCH_LAG = 32;
+export const SKETCH_LAG = 16;
 
 const RECORDS_BYTES = BATCH_PAGES * SURVEY_RECORD_BYTES;
 const HELD_BYTES = RECORDS_BYTES + BATCH_PAGES * 4;

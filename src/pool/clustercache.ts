@@ -13,11 +13,15 @@ export class ClusterCache {
   private readonly scratch: Scratch;
   /** Decoded clusters by number, least recently used first. */
   private readonly held = new Map<number, DecodedCluster>();
+  /** Addresses that no held cluster has. */
+  private readonly free: number[];
   private session = -1;
 
   constructor(memory: DecodeMemory, scratch: Scratch) {
     this.memory = memory;
     this.scratch = scratch;
+    const { cached, cachedCount } = scratch;
+    this.free = Array.from({ length: cachedCount }, (_, i) => cached + i * MAX_CLUSTER_BYTES);
   }
 
   /**
@@ -27,6 +31,7 @@ export class ClusterCache {
   get(cluster: number, places: PlacesRegion): DecodedCluster | undefined {
     if (this.session !== places.session) {
       this.session = places.session;
+      for (const { ptr } of this.held.values()) this.free.push(ptr);
       this.held.clear();
     }
     if (cluster >= places.count) return undefined;
@@ -46,7 +51,13 @@ export class ClusterCache {
     const fd = view.getUint32(at + 12, true);
     const source = fd === IN_MEMORY ? byteOffset : this.fetch(cluster, fd, byteOffset, byteLength);
     const { results } = this.scratch;
-    return decodeCluster(this.memory, cluster, source, byteLength, this.place(), results);
+    const target = this.place();
+    try {
+      return decodeCluster(this.memory, cluster, source, byteLength, target, results);
+    } catch (error) {
+      this.free.push(target);
+      throw error;
+    }
   }
 
   /** Reads header and payload into scratch memory. */
@@ -68,9 +79,8 @@ export class ClusterCache {
 
   /** Room for one more; the least recently used cluster gives way. */
   private place(): number {
-    if (this.held.size < this.scratch.cachedCount) {
-      return this.scratch.cached + this.held.size * MAX_CLUSTER_BYTES;
-    }
+    const ptr = this.free.pop();
+    if (ptr !== undefined) return ptr;
     const [oldest, decoded] = this.held.entries().next().value as [number, DecodedCluster];
     this.held.delete(oldest);
     return decoded.ptr;

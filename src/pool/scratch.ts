@@ -16,6 +16,8 @@ const fixedParts = {
   candidates: PAGES_BYTES,
   references: DELTA_MAX_REFERENCES * PAGE_BYTES,
   pairs: BATCH_PAGES * 8,
+  /** Of readSlot alone: `pairs` are being filled while it is called. */
+  referencePtrs: 4096,
   results: 4096,
   fingerprints: 4096,
   payload: MAX_CLUSTER_BYTES + 4096,

@@ -41,10 +41,10 @@ export function readSlot(
     } else if (!readPlainSlot(context, places, reference, page)) {
       return false;
     }
-    view.setUint32(scratch.pairs + i * 4, page, true);
+    view.setUint32(scratch.referencePtrs + i * 4, page, true);
   }
   const ops = range.byteLength - opsOffset;
-  applyDelta(context, aside + opsOffset, ops, scratch.pairs, references.length, target, name);
+  applyDelta(context, aside + opsOffset, ops, scratch.referencePtrs, references.length, target, name);
   return true;
 }
 
