@@ -44,7 +44,15 @@ export function readSlot(
     view.setUint32(scratch.referencePtrs + i * 4, page, true);
   }
   const ops = range.byteLength - opsOffset;
-  applyDelta(context, aside + opsOffset, ops, scratch.referencePtrs, references.length, target, name);
+  applyDelta(
+    context,
+    aside + opsOffset,
+    ops,
+    scratch.referencePtrs,
+    references.length,
+    target,
+    name,
+  );
   return true;
 }
 
