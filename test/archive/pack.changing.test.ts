@@ -3,9 +3,10 @@
 import { closeSync, openSync, readFileSync, truncateSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { BATCH_PAGES } from "../../src/core/slab.ts";
 import { openTestEngine, resourcesOf } from "../support/engine.ts";
 import { temporaryFolder } from "../support/folder.ts";
-import { apart, noise } from "../support/images.ts";
+import { apart, LAG_PAGES, noise } from "../support/images.ts";
 import { seededRandom } from "../support/random.ts";
 
 const random = seededRandom(91);
@@ -55,12 +56,13 @@ describe.each([0, 2])("a file that changes, with %i threads", (threads) => {
   it("is no reference for deltas any more", async () => {
     const first = noise(random, 500);
     const whole = apart(random, first);
+    const nearCopies = Math.floor((500 + LAG_PAGES) / BATCH_PAGES);
     const { engine, folder, path, archive } = await prepared(threads, whole);
     const { pool } = resourcesOf(engine);
     const run = pool.run.bind(pool);
     let surveyed = 0;
     pool.run = (task) => {
-      if (task.kind === "survey" && ++surveyed === 34) {
+      if (task.kind === "survey" && ++surveyed === nearCopies) {
         // The pages of which near copies come later are others now.
         const fd = openSync(path, "r+");
         writeSync(fd, noise(random, 500), 0, 500 * 4096, 0);
