@@ -60,5 +60,6 @@ export async function readRun(
 /** Fills whole pages with one word. */
 export function fillWord(pages: Uint8Array, word: bigint): void {
   const view = new DataView(pages.buffer, pages.byteOffset, pages.byteLength);
-  for (let at = 0; at < pages.length; at += 8) view.setBigUint64(at, word, true);
+  view.setBigUint64(0, word, true);
+  for (let filled = 8; filled < pages.length; filled *= 2) pages.copyWithin(filled, 0, filled);
 }
