@@ -42,4 +42,4 @@ export function shell(line: string, words: readonly string[]): Command {
 }
 
 /** Takes the page at "$1" out of a stream on stdin. */
-export const PAGE_OF_STREAM = 'tail -c +$(($1 + 1)) | head -c 4096';
+export const PAGE_OF_STREAM = "tail -c +$(($1 + 1)) | head -c 4096";
