@@ -18,7 +18,7 @@ export type Level = "fast" | "store";
 /** How an engine is opened. */
 export interface EngineOptions {
   /**
-   * Worker threads, as many as `memoryBytes` has room for (one for each 13 MiB or so of three
+   * Worker threads, as many as `memoryBytes` has room for (one for each 20 MiB or so of three
    * eighths of it); 0 runs everything in the calling thread. Default: one per processor.
    */
   threads?: number;

@@ -141,20 +141,12 @@ class ContentsLearner {
   }
 
   cluster(cluster: number, fingerprints: Uint8Array, isDeltas: boolean): void {
-    const { arena, kernels } = this.resources;
+    const { arena } = this.resources;
     const { ptr } = this.region;
     const part = (name: Parameters<typeof slabPart>[1]): number => slabPart(ptr, name);
     const count = fingerprints.length / FINGERPRINT_BYTES;
     arena.bytes.set(fingerprints, part("fingerprints"));
-    kernels.tableLookup(
-      this.scope.tablePtr,
-      part("records"),
-      part("fingerprints"),
-      part("places"),
-      count,
-      part("entries"),
-      part("codes"),
-    );
+    this.scope.lookUp(ptr, count);
     for (let item = 0; item < count; item++) {
       if (arena.bytes[part("codes") + item] !== LOOKUP_INSERTED) continue;
       const entry = arena.view.getUint32(part("entries") + item * 4, true);

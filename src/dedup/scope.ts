@@ -1,7 +1,7 @@
 // Everything that is known of the pages one session has seen: fingerprints, sketches, and where
 // content is stored. One scope is shared by all images of a session and by nobody else.
 import type { Arena, Region } from "../core/arena.ts";
-import { PLACE_BYTES } from "../core/slab.ts";
+import { PLACE_BYTES, slabPart } from "../core/slab.ts";
 import {
   type Kernels,
   SLOT_BASE,
@@ -64,6 +64,22 @@ export class Scope {
     this.placesPtr = this.sketchPtr + align(sketchBytes);
     kernels.tableInit(this.tablePtr, shape.bucketBits, shape.entries);
     kernels.sketchInit(this.sketchPtr, shape.sketchBits);
+  }
+
+  /**
+   * Looks all ordinary pages of a surveyed slab up and inserts those that are new, with the places
+   * in the slab: fills its entries and codes.
+   */
+  lookUp(slabPtr: number, pageCount: number): void {
+    this.kernels.tableLookup(
+      this.tablePtr,
+      slabPart(slabPtr, "records"),
+      slabPart(slabPtr, "fingerprints"),
+      slabPart(slabPtr, "places"),
+      pageCount,
+      slabPart(slabPtr, "entries"),
+      slabPart(slabPtr, "codes"),
+    );
   }
 
   /** Ordinal (batch × 256 + page) of the page that brought the entry. */

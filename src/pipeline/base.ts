@@ -38,15 +38,7 @@ export async function learnBase(
     const ordinal = log.add(source, consecutiveFrames(frame, pageCount));
     const part = (name: Parameters<typeof slabPart>[1]): number => slabPart(slabPtr, name);
     writeOrdinals(arena, part("places"), ordinal, pageCount);
-    kernels.tableLookup(
-      scope.tablePtr,
-      part("records"),
-      part("fingerprints"),
-      part("places"),
-      pageCount,
-      part("entries"),
-      part("codes"),
-    );
+    scope.lookUp(slabPtr, pageCount);
     const entries = arena.words.subarray(part("entries") / 4, part("entries") / 4 + pageCount);
     entryOf.set(entries, frame);
     for (let page = 0; page < pageCount; page++) {

@@ -45,15 +45,7 @@ export async function inspectFile(
       words[part("places") / 4 + page * 2] = image;
       words[part("places") / 4 + page * 2 + 1] = 0;
     }
-    kernels.tableLookup(
-      scope.tablePtr,
-      part("records"),
-      part("fingerprints"),
-      part("places"),
-      pageCount,
-      part("entries"),
-      part("codes"),
-    );
+    scope.lookUp(slabPtr, pageCount);
     kernels.sketchLookup(scope.sketchPtr, part("records"), pageCount, part("similar"));
     for (let page = 0; page < pageCount; page++) {
       const entry = words[part("entries") / 4 + page];

@@ -43,15 +43,7 @@ export function matchBatch(context: MatchContext, batch: Batch): number {
   const pageCount = batch.frames.length;
   const part = (name: Parameters<typeof slabPart>[1]): number => slabPart(slabPtr, name);
   writeOrdinals(arena, part("places"), batch.ordinal, pageCount);
-  kernels.tableLookup(
-    scope.tablePtr,
-    part("records"),
-    part("fingerprints"),
-    part("places"),
-    pageCount,
-    part("entries"),
-    part("codes"),
-  );
+  scope.lookUp(slabPtr, pageCount);
   kernels.sketchLookup(scope.sketchPtr, part("records"), pageCount, part("similar"));
   const listedCount = kernels.planPages(
     part("plan"),
