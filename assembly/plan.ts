@@ -24,6 +24,7 @@ import {
   SLOT_DELTAS,
   SLOT_KNOWN,
   SURVEY_RECORD_BYTES,
+  SURVEY_UNIFORM,
   SURVEY_ZERO,
 } from "./layout";
 import { tableEntry } from "./table";
@@ -130,7 +131,8 @@ export function describePages(
       word = load<u64>(at, PLACE);
     } else {
       const record = recordsPtr + <usize>(page * SURVEY_RECORD_BYTES);
-      kind = load<u32>(record) == SURVEY_ZERO ? RUN_ZERO : RUN_UNIFORM;
+      const found = load<u32>(record);
+      kind = found == SURVEY_ZERO ? RUN_ZERO : found == SURVEY_UNIFORM ? RUN_UNIFORM : 0;
       word = load<u64>(record, 8);
     }
     store<u32>(plainPtr + <usize>(page * 4), plain);
