@@ -131,8 +131,7 @@ export function describePages(
       word = load<u64>(at, PLACE);
     } else {
       const record = recordsPtr + <usize>(page * SURVEY_RECORD_BYTES);
-      const found = load<u32>(record);
-      kind = found == SURVEY_ZERO ? RUN_ZERO : found == SURVEY_UNIFORM ? RUN_UNIFORM : 0;
+      kind = constantKind(load<u32>(record));
       word = load<u64>(record, 8);
     }
     store<u32>(plainPtr + <usize>(page * 4), plain);
@@ -184,6 +183,13 @@ function addPage(
   store<u32>(run, state, 12);
   store<u64>(run, word, 16);
   return run;
+}
+
+/** 0 for an ordinary page, which must have an outcome. */
+// @ts-ignore: decorator
+@inline
+function constantKind(survey: u32): u32 {
+  return survey == SURVEY_ZERO ? RUN_ZERO : survey == SURVEY_UNIFORM ? RUN_UNIFORM : 0;
 }
 
 // @ts-ignore: decorator
