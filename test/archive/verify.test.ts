@@ -56,8 +56,8 @@ describe("verify", () => {
     "finds a flipped bit in any byte (generation %i)",
     async (generation) => {
       const { bytes } = await sampleArchive(generation);
-      // All bytes; a piped archive differs in superblocks and footer alone, so there it is every 61st
-      // byte of superblocks and payloads.
+      // All bytes; a piped archive differs in superblocks and footer alone, so there every 61st byte
+      // of superblocks and payloads will do.
       const near = new Set<number>();
       for (const { at, headBytes } of batchesOf(bytes)) {
         for (let i = at; i < at + 64 + headBytes + 24; i++) near.add(i);
