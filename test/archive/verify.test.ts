@@ -56,7 +56,7 @@ describe("verify", () => {
     "finds a flipped bit in any byte (generation %i)",
     async (generation) => {
       const { bytes } = await sampleArchive(generation);
-      // All bytes; a piped archive differs in superblocks and footer alone, so there every 61st byte
+      // All bytes. A piped archive differs in superblocks and footer alone: every 61st byte there
       // of superblocks and payloads will do.
       const near = new Set<number>();
       for (const { at, headBytes } of batchesOf(bytes)) {
