@@ -122,11 +122,11 @@ function describeImage({ head, end, runs }: ScannedImage, number: number): Index
   const byteLength = end?.byteLength ?? head?.byteLength ?? seenBytes;
   const frames = head ? framesOf(byteLength, head.segmentBytes) : pagesFor(byteLength);
   const frameCount = Math.min(frames, MAX_FRAMES);
-  return { head: head ?? placeholder(number), end, byteLength, frameCount };
+  return { head: head ?? headOfLost(number), end, byteLength, frameCount };
 }
 
 /** What stands for an image whose IMAGE batch is lost, and with it its name. */
-function placeholder(image: number): ImageHead {
+function headOfLost(image: number): ImageHead {
   return {
     image,
     name: `lost-name-${image}`,
