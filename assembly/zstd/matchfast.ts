@@ -72,7 +72,10 @@ export function findFast(
         continue;
       }
       const run = ip - anchor;
-      memory.copy(op, anchor, run);
+      v128.store(op, v128.load(anchor));
+      for (let done: usize = 16; done < run; done += 16) {
+        v128.store(op + done, v128.load(anchor + done));
+      }
       op += run;
       store<u32>(sq, <u32>run);
       store<u32>(sq, <u32>length, 4);
