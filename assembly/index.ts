@@ -10,3 +10,4 @@ export { tableBytes, tableCount, tableEntry, tableInit, tableLookup } from "./ta
 export { sketchBytes, sketchInit, sketchInsert, sketchLookup } from "./sketchtable";
 export { packDeltas, packPages } from "./cluster";
 export { describePages, planPages } from "./plan";
+export { zstdCompress } from "./zstd/compress";

@@ -108,3 +108,7 @@
 @inline export const RUN_DELTA: u32 = 4;
 // @ts-ignore: decorator
 @inline export const RUN_EQUAL: u32 = 5;
+
+/** All that compressing a Zstandard frame needs: assembly/zstd/encodelayout.ts says what for. */
+// @ts-ignore: decorator
+@inline export const ZSTD_COMPRESS_SCRATCH_BYTES: u32 = 2097152;

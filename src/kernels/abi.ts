@@ -36,6 +36,7 @@ export const RUN_UNIFORM = 2;
 export const RUN_STORED = 3;
 export const RUN_DELTA = 4;
 export const RUN_EQUAL = 5;
+export const ZSTD_COMPRESS_SCRATCH_BYTES = 2_097_152;
 
 /**
  * The exports of one kernel instance. Pointers are byte offsets into the shared memory, counts are
@@ -77,6 +78,15 @@ export interface Kernels {
   ): number;
   /** Total LZ4 block decoder: returns the bytes written or a negative code. */
   lz4Decompress(srcPtr: number, srcLength: number, dstPtr: number, dstCapacity: number): number;
+  /** A Zstandard frame of up to 1 MiB; level 1 is balanced, 2 small. 0 when it does not fit. */
+  zstdCompress(
+    srcPtr: number,
+    srcLength: number,
+    dstPtr: number,
+    dstCapacity: number,
+    level: number,
+    scratchPtr: number,
+  ): number;
   /** Encodes a page against 1–3 reference pages (u32 pointers at `refsPtr`); 0 if over capacity. */
   deltaEncode(
     pagePtr: number,

@@ -1,0 +1,175 @@
+// Zstandard frames (RFC 8878): one segment with its size in the header, blocks of 128 KiB, no
+// checksum, no dictionary. A block is a run, compressed, or stored when that does not pay; what a
+// dropped attempt changed is taken back, since no reader will see it.
+//
+//   frame:  magic (4) | descriptor (1) | content size (1, 2 or 4) | blocks
+//   block:  u24: last (1 bit) | kind (2) | bytes (21), then its bytes
+import {
+  BLOCK_MAX,
+  FINDER,
+  HUFFMAN,
+  HUFFMAN_BYTES,
+  HUFFMAN_FRESH,
+  HUFFMAN_NEXT,
+  HUFFMAN_STORE,
+  HUFFMAN_VALID,
+  LITERALS,
+  SEQUENCES,
+  SET,
+  SET_BYTES,
+  SET_FRESH,
+  SET_LOGS,
+  SET_NEXT,
+  SET_STORE,
+  STAGED,
+} from "./encodelayout";
+import { writeLiterals } from "./literals";
+import { findFast, findFastInit } from "./matchfast";
+import { fillCodes } from "./sequencecodes";
+import { writeSequences } from "./sequences";
+
+// @ts-ignore: decorator
+@inline const MAGIC: u32 = 0xfd2fb528;
+// @ts-ignore: decorator
+@inline const FRAME_MAX: u32 = 1048576;
+// @ts-ignore: decorator
+@inline const BLOCK_HEAD: usize = 3;
+// @ts-ignore: decorator
+@inline const STORED: u32 = 0;
+// @ts-ignore: decorator
+@inline const RUN: u32 = 1;
+// @ts-ignore: decorator
+@inline const COMPRESSED: u32 = 2;
+/** What the writers of a block may write beyond the size of its input. */
+// @ts-ignore: decorator
+@inline const ROOM: usize = 1024;
+
+/** Bytes of the frame, or 0 when they would not fit. `scratch` has ZSTD_COMPRESS_SCRATCH_BYTES. */
+export function zstdCompress(
+  src: usize,
+  srcLength: u32,
+  dst: usize,
+  dstCapacity: u32,
+  level: u32,
+  scratch: usize,
+): u32 {
+  if (srcLength > FRAME_MAX || dstCapacity < 12) return 0;
+  let op = writeFrameHead(dst, srcLength);
+  const dstEnd = dst + <usize>dstCapacity;
+  const end = src + <usize>srcLength;
+  initFrame(scratch);
+  findFastInit(scratch + FINDER, srcLength);
+  let ip = src;
+  do {
+    const blockEnd = min(ip + <usize>BLOCK_MAX, end);
+    op = writeBlock(src, ip, blockEnd, blockEnd == end, op, dstEnd, scratch);
+    if (op == 0) return 0;
+    ip = blockEnd;
+  } while (ip < end);
+  return <u32>(op - dst);
+}
+
+function writeFrameHead(dst: usize, size: u32): usize {
+  store<u32>(dst, MAGIC);
+  // The upper two bits of the descriptor tell the width of the size, bit 5 says "one segment".
+  if (size < 256) {
+    store<u8>(dst, 0x20, 4);
+    store<u8>(dst, <u8>size, 5);
+    return dst + 6;
+  }
+  if (size < 65536 + 256) {
+    store<u8>(dst, 0x60, 4);
+    store<u16>(dst, <u16>(size - 256), 5);
+    return dst + 7;
+  }
+  store<u8>(dst, 0xa0, 4);
+  store<u32>(dst, size, 5);
+  return dst + 9;
+}
+
+function initFrame(scratch: usize): void {
+  store<u32>(scratch, <u32>(scratch + HUFFMAN_STORE), HUFFMAN);
+  store<u32>(scratch, <u32>(scratch + HUFFMAN_STORE + HUFFMAN_BYTES), HUFFMAN_NEXT);
+  store<u32>(scratch, <u32>(scratch + SET_STORE), SET);
+  store<u32>(scratch, <u32>(scratch + SET_STORE + SET_BYTES), SET_NEXT);
+  store<u32>(scratch, 0, HUFFMAN_VALID);
+  memory.fill(scratch + SET_STORE + SET_LOGS, 0, 24);
+  fillCodes(scratch);
+}
+
+/** Returns the end of the block, or 0 when it does not fit. */
+function writeBlock(
+  frameStart: usize,
+  from: usize,
+  to: usize,
+  last: bool,
+  dst: usize,
+  dstEnd: usize,
+  scratch: usize,
+): usize {
+  const length = to - from;
+  const room = dstEnd - dst;
+  if (room < BLOCK_HEAD + min<usize>(length, 1)) return 0;
+  if (length > 3 && isRun(from, to)) {
+    store<u8>(dst, load<u8>(from), BLOCK_HEAD);
+    return writeHead(dst, last, RUN, <u32>length) + 1;
+  }
+  const finder = scratch + FINDER;
+  const repeats12 = load<u64>(finder);
+  const repeats3 = load<u32>(finder, 8);
+  const count = findFast(frameStart, from, to, finder, scratch + SEQUENCES, scratch + LITERALS);
+  const isRoomy = room >= length + ROOM + BLOCK_HEAD;
+  const body = isRoomy ? dst + BLOCK_HEAD : scratch + STAGED;
+  const bytes = writeBody(scratch, load<u32>(finder, 12), count, <u32>length, body);
+  if (bytes != 0) {
+    if (room < BLOCK_HEAD + <usize>bytes) return 0;
+    if (!isRoomy) memory.copy(dst + BLOCK_HEAD, body, bytes);
+    commit(scratch);
+    return writeHead(dst, last, COMPRESSED, bytes) + bytes;
+  }
+  store<u64>(finder, repeats12);
+  store<u32>(finder, repeats3, 8);
+  if (room < BLOCK_HEAD + length) return 0;
+  memory.copy(dst + BLOCK_HEAD, from, length);
+  return writeHead(dst, last, STORED, <u32>length) + length;
+}
+
+/** The two sections of a compressed block; returns their bytes, or 0 when that does not pay. */
+function writeBody(scratch: usize, literals: u32, count: u32, length: u32, dst: usize): u32 {
+  const stop = dst + length - (length >> 7) - 2;
+  const op = dst + writeLiterals(scratch, scratch + LITERALS, literals, dst);
+  if (op >= stop) return 0;
+  const end = writeSequences(scratch, scratch + SEQUENCES, count, op, stop);
+  return end == 0 || end > stop ? 0 : <u32>(end - dst);
+}
+
+/** What the block was written with is what the next one may repeat. */
+function commit(scratch: usize): void {
+  if (load<u32>(scratch, HUFFMAN_FRESH)) {
+    store<u64>(scratch, rotr<u64>(load<u64>(scratch, HUFFMAN), 32), HUFFMAN);
+    store<u32>(scratch, 1, HUFFMAN_VALID);
+  }
+  if (load<u32>(scratch, SET_FRESH)) {
+    store<u64>(scratch, rotr<u64>(load<u64>(scratch, SET), 32), SET);
+  }
+}
+
+function writeHead(dst: usize, last: bool, kind: u32, size: u32): usize {
+  const head = <u32>last | (kind << 1) | (size << 3);
+  store<u16>(dst, <u16>head);
+  store<u8>(dst, <u8>(head >> 16), 2);
+  return dst + BLOCK_HEAD;
+}
+
+/** Whether all bytes of a block are the same. */
+function isRun(from: usize, to: usize): bool {
+  const first = i8x16.splat(load<i8>(from));
+  let at = from;
+  for (; at + 16 <= to; at += 16) {
+    if (v128.any_true(v128.xor(v128.load(at), first))) return false;
+  }
+  for (; at < to; at++) {
+    if (load<u8>(at) != load<u8>(from)) return false;
+  }
+  return true;
+}

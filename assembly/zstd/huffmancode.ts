@@ -1,0 +1,184 @@
+// Builds a Huffman code for literals: lengths of at most 11 bits, code words in the order that
+// RFC 8878 §4.2.1 prescribes. It writes nothing of the frame (see huffmantree.ts).
+//
+//   counts ─ sort ─▶ symbols by count ─ Moffat & Katajainen, in place ─▶ leaves per length
+//          ─ limit ─▶ leaves per length ─ rarest symbols get the longest ─▶ lengths ─▶ words
+
+// @ts-ignore: decorator
+@inline const MAX_BITS: u32 = 11;
+// Parts of the work area: keys, keys again, counters of the sort, nodes, leaves per length, first
+// word per length, length per symbol.
+// @ts-ignore: decorator
+@inline const KEYS: usize = 0;
+// @ts-ignore: decorator
+@inline const KEYS_AGAIN: usize = 1024;
+// @ts-ignore: decorator
+@inline const COUNTERS: usize = 2048;
+// @ts-ignore: decorator
+@inline const NODES: usize = 4096;
+// @ts-ignore: decorator
+@inline const LEAVES: usize = 5120;
+// @ts-ignore: decorator
+@inline const WORDS: usize = 5376;
+// @ts-ignore: decorator
+@inline const LENGTHS: usize = 5632;
+/** Bits of a count that one pass of the sort looks at. */
+// @ts-ignore: decorator
+@inline const DIGIT_BITS: u32 = 9;
+
+/**
+ * Builds the code of at least two symbols with these counts (u32[256], `total` in sum, `largest`
+ * among them). Returns the bits of the longest word. `work` holds 6 KiB.
+ */
+export function buildHuffmanCode(
+  counts: usize,
+  total: u32,
+  largest: u32,
+  work: usize,
+  code: usize,
+): u32 {
+  let symbols: u32 = 0;
+  for (let symbol: u32 = 0; symbol < 256; symbol++) {
+    const count = load<u32>(counts + (symbol << 2));
+    store<u32>(work + (symbols << 2), (count << 8) | symbol, KEYS);
+    symbols += <u32>(count != 0);
+  }
+  let sorted = work + KEYS_AGAIN;
+  sortByDigit(work + KEYS, sorted, symbols, 8, min(largest, (1 << DIGIT_BITS) - 1), work);
+  if (largest >> DIGIT_BITS) {
+    sorted = work + KEYS;
+    sortByDigit(work + KEYS_AGAIN, sorted, symbols, 8 + DIGIT_BITS, largest >> DIGIT_BITS, work);
+  }
+  countLeaves(sorted, symbols, work);
+  // Few literals do not pay for a finely graded code, whose description is long.
+  const fromTotal = min(MAX_BITS, 30 - clz(total - 1));
+  const limit = min(MAX_BITS, max(fromTotal, 33 - clz(symbols - 1)));
+  const bits = limitLengths(work + LEAVES, limit);
+  writeWords(sorted, symbols, bits, work, code);
+  return bits;
+}
+
+/** One pass of a radix sort, by the digit from `shift` on, which is at most `top`. */
+function sortByDigit(
+  from: usize,
+  to: usize,
+  symbols: u32,
+  shift: u32,
+  top: u32,
+  work: usize,
+): void {
+  const counters = work + COUNTERS;
+  const mask: u32 = (1 << DIGIT_BITS) - 1;
+  memory.fill(counters, 0, (top + 1) << 2);
+  for (let i: u32 = 0; i < symbols; i++) {
+    const counter = counters + (((load<u32>(from + (i << 2)) >> shift) & mask) << 2);
+    store<u32>(counter, load<u32>(counter) + 1);
+  }
+  let place: u32 = 0;
+  for (let digit: u32 = 0; digit <= top; digit++) {
+    const count = load<u32>(counters + (digit << 2));
+    store<u32>(counters + (digit << 2), place);
+    place += count;
+  }
+  for (let i: u32 = 0; i < symbols; i++) {
+    const key = load<u32>(from + (i << 2));
+    const counter = counters + (((key >> shift) & mask) << 2);
+    const at = load<u32>(counter);
+    store<u32>(counter, at + 1);
+    store<u32>(to + (at << 2), key);
+  }
+}
+
+/** "In-place calculation of minimum-redundancy codes" (Moffat and Katajainen, 1995). */
+function countLeaves(sorted: usize, symbols: u32, work: usize): void {
+  const nodes = work + NODES;
+  const leaves = work + LEAVES;
+  memory.fill(leaves, 0, 256);
+  for (let i: u32 = 0; i < symbols; i++) {
+    store<u32>(nodes + (i << 2), load<u32>(sorted + (i << 2)) >> 8);
+  }
+  // Forward: weights of inner nodes take the places of leaves, then become links to parents.
+  let root: u32 = 0;
+  let leaf: u32 = 0;
+  for (let next: u32 = 0; next + 1 < symbols; next++) {
+    let weight: u32 = 0;
+    for (let child: u32 = 0; child < 2; child++) {
+      const inner = load<u32>(nodes + (root << 2));
+      if (leaf >= symbols || (root < next && inner < load<u32>(nodes + (leaf << 2)))) {
+        weight += inner;
+        store<u32>(nodes + (root << 2), next);
+        root++;
+      } else {
+        weight += load<u32>(nodes + (leaf << 2));
+        leaf++;
+      }
+    }
+    store<u32>(nodes + (next << 2), weight);
+  }
+  // Backward: links become depths, and each level has as many leaves as it has places over.
+  store<u32>(nodes + ((symbols - 2) << 2), 0);
+  let level: u32 = 0;
+  let inner: u32 = 1;
+  let places: u32 = 1;
+  for (let next = <i32>symbols - 3; next >= 0; next--) {
+    const parent = load<u32>(nodes + (next << 2));
+    const depth = load<u32>(nodes + (parent << 2)) + 1;
+    store<u32>(nodes + (next << 2), depth);
+    if (depth != level) {
+      store<u32>(leaves + (level << 2), places - inner);
+      places = inner << 1;
+      inner = 0;
+      level = depth;
+    }
+    inner++;
+  }
+  store<u32>(leaves + (level << 2), places - inner);
+  store<u32>(leaves + ((level + 1) << 2), inner << 1);
+}
+
+/** Moves leaves up to `limit`, at the expense of the next shorter words. Returns the longest. */
+function limitLengths(leaves: usize, limit: u32): u32 {
+  let longest: u32 = 0;
+  let cells: u32 = 0;
+  for (let bits: u32 = 1; bits < 64; bits++) {
+    const count = load<u32>(leaves + (bits << 2));
+    if (count == 0) continue;
+    longest = min(bits, limit);
+    cells += count << (limit - longest);
+    if (bits > limit) {
+      store<u32>(leaves + (limit << 2), load<u32>(leaves + (limit << 2)) + count);
+    }
+  }
+  // A leaf of the last level moves beside a leaf of another, which goes a level down for it.
+  for (; cells > <u32>1 << limit; cells--) {
+    let bits = limit - 1;
+    while (load<u32>(leaves + (bits << 2)) == 0) bits--;
+    const at = leaves + (bits << 2);
+    store<u32>(at, load<u32>(at) - 1);
+    store<u32>(at, load<u32>(at, 4) + 2, 4);
+    store<u32>(leaves + (limit << 2), load<u32>(leaves + (limit << 2)) - 1);
+  }
+  return longest;
+}
+
+/** Words of one length follow each other in the order of their symbols, from the longest on. */
+function writeWords(sorted: usize, symbols: u32, longest: u32, work: usize, code: usize): void {
+  memory.fill(work + LENGTHS, 0, 256);
+  let first: u32 = 0;
+  let next = sorted;
+  for (let bits = longest; bits > 0; bits--) {
+    store<u32>(work + (bits << 2), first, WORDS);
+    const count = load<u32>(work + (bits << 2), LEAVES);
+    first = (first + count) >> 1;
+    for (const stop = next + (count << 2); next < stop; next += 4) {
+      store<u8>(work + <usize>load<u8>(next), <u8>bits, LENGTHS);
+    }
+  }
+  for (let symbol: u32 = 0; symbol < 256; symbol++) {
+    const bits = <u32>load<u8>(work + symbol, LENGTHS);
+    const word = load<u32>(work + (bits << 2), WORDS);
+    store<u32>(work + (bits << 2), word + 1, WORDS);
+    // A length of 0 shifts everything out.
+    store<u64>(code + (symbol << 3), ((<u64>word << 1) << (63 - <u64>bits)) | <u64>bits);
+  }
+}
