@@ -32,6 +32,9 @@ import { writeSequences } from "./sequences";
 @inline const MAGIC: u32 = 0xfd2fb528;
 // @ts-ignore: decorator
 @inline const FRAME_MAX: u32 = 1048576;
+/** Sizes from here on take four bytes of the head. */
+// @ts-ignore: decorator
+@inline const TWO_BYTE_SIZES: u32 = 65536 + 256;
 // @ts-ignore: decorator
 @inline const BLOCK_HEAD: usize = 3;
 // @ts-ignore: decorator
@@ -53,8 +56,10 @@ export function zstdCompress(
   level: u32,
   scratch: usize,
 ): u32 {
-  if (srcLength > FRAME_MAX || dstCapacity < 12) return 0;
-  let op = writeFrameHead(dst, srcLength);
+  const headBytes: u32 = srcLength < 256 ? 6 : srcLength < TWO_BYTE_SIZES ? 7 : 9;
+  if (srcLength > FRAME_MAX || dstCapacity < headBytes + <u32>BLOCK_HEAD) return 0;
+  writeFrameHead(dst, srcLength, headBytes);
+  let op = dst + headBytes;
   const dstEnd = dst + <usize>dstCapacity;
   const end = src + <usize>srcLength;
   initFrame(scratch);
@@ -69,22 +74,13 @@ export function zstdCompress(
   return <u32>(op - dst);
 }
 
-function writeFrameHead(dst: usize, size: u32): usize {
+function writeFrameHead(dst: usize, size: u32, headBytes: u32): void {
   store<u32>(dst, MAGIC);
   // The upper two bits of the descriptor tell the width of the size, bit 5 says "one segment".
-  if (size < 256) {
-    store<u8>(dst, 0x20, 4);
-    store<u8>(dst, <u8>size, 5);
-    return dst + 6;
-  }
-  if (size < 65536 + 256) {
-    store<u8>(dst, 0x60, 4);
-    store<u16>(dst, <u16>(size - 256), 5);
-    return dst + 7;
-  }
-  store<u8>(dst, 0xa0, 4);
-  store<u32>(dst, size, 5);
-  return dst + 9;
+  store<u8>(dst, <u8>(headBytes == 6 ? 0x20 : headBytes == 7 ? 0x60 : 0xa0), 4);
+  if (headBytes == 6) store<u8>(dst, <u8>size, 5);
+  else if (headBytes == 7) store<u16>(dst, <u16>(size - 256), 5);
+  else store<u32>(dst, size, 5);
 }
 
 function initFrame(scratch: usize): void {
