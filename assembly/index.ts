@@ -11,3 +11,5 @@ export { sketchBytes, sketchInit, sketchInsert, sketchLookup } from "./sketchtab
 export { packDeltas, packPages } from "./cluster";
 export { describePages, planPages } from "./plan";
 export { zstdCompress } from "./zstd/compress";
+export { zstdDecodeBlock, zstdDecodeInit } from "./zstd/decodeblock";
+export { zstdDecompress } from "./zstd/decompress";

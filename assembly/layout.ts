@@ -112,3 +112,59 @@
 /** All that compressing a Zstandard frame needs: assembly/zstd/encodelayout.ts says what for. */
 // @ts-ignore: decorator
 @inline export const ZSTD_COMPRESS_SCRATCH_BYTES: u32 = 2097152;
+
+/** A decoding context of Zstandard, which assembly/zstd/decodecontext.ts draws. */
+// @ts-ignore: decorator
+@inline export const ZSTD_DECODE_BYTES: u32 = 153888;
+/** The largest window that is decoded: what the zstd command takes without being told more. */
+// @ts-ignore: decorator
+@inline export const ZSTD_MAX_WINDOW_BYTES: u32 = 134217728;
+// Why a decoder of Zstandard refuses, as negative results:
+/** The input ends early. */
+// @ts-ignore: decorator
+@inline export const ZSTD_TRUNCATED: u32 = 1;
+/** The output does not fit. */
+// @ts-ignore: decorator
+@inline export const ZSTD_OVER_CAPACITY: u32 = 2;
+/** No Zstandard frame begins here. */
+// @ts-ignore: decorator
+@inline export const ZSTD_BAD_MAGIC: u32 = 3;
+/** A reserved bit of the frame header is set. */
+// @ts-ignore: decorator
+@inline export const ZSTD_BAD_HEADER: u32 = 4;
+/** A dictionary is asked for. */
+// @ts-ignore: decorator
+@inline export const ZSTD_DICTIONARY: u32 = 5;
+/** The window is larger than ZSTD_MAX_WINDOW_BYTES. */
+// @ts-ignore: decorator
+@inline export const ZSTD_WINDOW: u32 = 6;
+/** A block of a reserved kind, of broken lengths, or larger than the frame allows. */
+// @ts-ignore: decorator
+@inline export const ZSTD_BAD_BLOCK: u32 = 7;
+/** The weights of the Huffman codes are broken. */
+// @ts-ignore: decorator
+@inline export const ZSTD_BAD_CODES: u32 = 8;
+/** Huffman codes of more than 11 bits. */
+// @ts-ignore: decorator
+@inline export const ZSTD_LONG_CODES: u32 = 9;
+/** A stream of literals does not end where it must. */
+// @ts-ignore: decorator
+@inline export const ZSTD_BAD_LITERALS: u32 = 10;
+/** A table of the block before is asked for, and there is none. */
+// @ts-ignore: decorator
+@inline export const ZSTD_NO_TABLE: u32 = 11;
+/** The shares of an FSE table are broken. */
+// @ts-ignore: decorator
+@inline export const ZSTD_BAD_TABLE: u32 = 12;
+/** The sequences do not end where their stream does, or reserved bits are set. */
+// @ts-ignore: decorator
+@inline export const ZSTD_BAD_BITS: u32 = 13;
+/** A sequence reaches outside of the literals or of the window. */
+// @ts-ignore: decorator
+@inline export const ZSTD_BAD_SEQUENCE: u32 = 14;
+/** The content has another size than the header says. */
+// @ts-ignore: decorator
+@inline export const ZSTD_BAD_SIZE: u32 = 15;
+/** The content has another checksum than the frame says. */
+// @ts-ignore: decorator
+@inline export const ZSTD_BAD_CHECKSUM: u32 = 16;

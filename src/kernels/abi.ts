@@ -37,6 +37,25 @@ export const RUN_STORED = 3;
 export const RUN_DELTA = 4;
 export const RUN_EQUAL = 5;
 export const ZSTD_COMPRESS_SCRATCH_BYTES = 2_097_152;
+export const ZSTD_DECODE_BYTES = 153_888;
+export const ZSTD_MAX_WINDOW_BYTES = 134_217_728;
+// Why a decoder of Zstandard refuses (assembly/layout.ts), as negative results:
+export const ZSTD_TRUNCATED = 1;
+export const ZSTD_OVER_CAPACITY = 2;
+export const ZSTD_BAD_MAGIC = 3;
+export const ZSTD_BAD_HEADER = 4;
+export const ZSTD_DICTIONARY = 5;
+export const ZSTD_WINDOW = 6;
+export const ZSTD_BAD_BLOCK = 7;
+export const ZSTD_BAD_CODES = 8;
+export const ZSTD_LONG_CODES = 9;
+export const ZSTD_BAD_LITERALS = 10;
+export const ZSTD_NO_TABLE = 11;
+export const ZSTD_BAD_TABLE = 12;
+export const ZSTD_BAD_BITS = 13;
+export const ZSTD_BAD_SEQUENCE = 14;
+export const ZSTD_BAD_SIZE = 15;
+export const ZSTD_BAD_CHECKSUM = 16;
 
 /**
  * The exports of one kernel instance. Pointers are byte offsets into the shared memory, counts are
@@ -86,6 +105,29 @@ export interface Kernels {
     dstCapacity: number,
     level: number,
     scratchPtr: number,
+  ): number;
+  /** Makes a decoding context of Zstandard in ZSTD_DECODE_BYTES; a frame begins. */
+  zstdDecodeInit(contextPtr: number): void;
+  /**
+   * Decodes the content of a compressed block (RFC 8878 §3.1.1.3) of at most `dstCapacity` bytes;
+   * matches reach back to `windowPtr`, in one piece with the output. Bytes, or a negative ZSTD_*.
+   * Up to 8 bytes before and 32 behind the input are read.
+   */
+  zstdDecodeBlock(
+    contextPtr: number,
+    srcPtr: number,
+    srcLength: number,
+    windowPtr: number,
+    dstPtr: number,
+    dstCapacity: number,
+  ): number;
+  /** Decodes all Zstandard frames of the input; bytes, or a negative ZSTD_*. Reads as above. */
+  zstdDecompress(
+    srcPtr: number,
+    srcLength: number,
+    dstPtr: number,
+    dstCapacity: number,
+    contextPtr: number,
   ): number;
   /** Encodes a page against 1–3 reference pages (u32 pointers at `refsPtr`); 0 if over capacity. */
   deltaEncode(
