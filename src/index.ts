@@ -13,4 +13,5 @@ export {
 } from "./image/capture.ts";
 export type { PageSink, PageSource } from "./image/image.ts";
 export { imageNames } from "./image/names.ts";
+export { readZstd, type ZstdOptions } from "./image/zstd.ts";
 export type { FrameCounts } from "./wire/imagehead.ts";

@@ -15,6 +15,7 @@ import {
   TABLES,
 } from "./decodecontext";
 import { buildTable, readShares } from "./decodefse";
+import { defaultShares, LITERAL_LENGTHS, MATCH_LENGTHS, OFFSETS } from "./defaultshares";
 import { ZSTD_BAD_TABLE, ZSTD_NO_TABLE } from "../layout";
 
 // Ways to name a table.
@@ -24,14 +25,6 @@ import { ZSTD_BAD_TABLE, ZSTD_NO_TABLE } from "../layout";
 @inline const REPEATED_CODE: u32 = 1;
 // @ts-ignore: decorator
 @inline const DESCRIBED: u32 = 2;
-
-// Which table, as offset of its u32.
-// @ts-ignore: decorator
-@inline const LENGTHS: usize = 0;
-// @ts-ignore: decorator
-@inline const OFFSETS: usize = 4;
-// @ts-ignore: decorator
-@inline const MATCHES: usize = 8;
 
 // @ts-ignore: decorator
 @inline const LENGTH_SYMBOLS: u32 = 36;
@@ -53,14 +46,12 @@ export function initTables(context: usize): void {
     store<u64>(context + OFFSET_CODES + (<usize>symbol << 3), code(base, symbol));
   }
   const shares = context + SHARES;
-  // The predefined shares of literal lengths, offsets and match lengths (§3.1.1.3.2.2).
-  storeShares(shares, 0x1112222222222234, 0x1111123222222222, 32, 4);
-  buildTable(context, context + DEFAULT_LENGTHS, 6, LENGTH_SYMBOLS, context + LENGTH_CODES);
-  storeShares(shares, 0x1111111222111111, 0x11111111, 24, 5);
-  buildTable(context, context + DEFAULT_OFFSETS, 5, 29, context + OFFSET_CODES);
-  storeShares(shares, 0x1111111222222341, 0x1111111111111111, 32, 0);
-  storeShares(shares + 64, 0x11111111111111, 0, 14, 7);
-  buildTable(context, context + DEFAULT_MATCHES, 6, MATCH_SYMBOLS, context + MATCH_CODES);
+  let symbols = defaultShares(LITERAL_LENGTHS, shares) + 1;
+  buildTable(context, context + DEFAULT_LENGTHS, 6, symbols, context + LENGTH_CODES);
+  symbols = defaultShares(OFFSETS, shares) + 1;
+  buildTable(context, context + DEFAULT_OFFSETS, 5, symbols, context + OFFSET_CODES);
+  symbols = defaultShares(MATCH_LENGTHS, shares) + 1;
+  buildTable(context, context + DEFAULT_MATCHES, 6, symbols, context + MATCH_CODES);
 }
 
 // @ts-ignore: decorator
@@ -84,17 +75,6 @@ function fillCodes(codes: usize, plain: u32, least: u32, low: u64, high: u64): v
   }
 }
 
-/** Shares as nibbles, then `rare` symbols of less than one. */
-function storeShares(shares: usize, low: u64, high: u64, count: u32, rare: u32): void {
-  const end = shares + (<usize>count << 1);
-  for (; shares < end; shares += 2) {
-    store<u16>(shares, <u16>(low & 15));
-    low = (low >>> 4) | (high << 60);
-    high >>>= 4;
-  }
-  for (; rare != 0; rare--, shares += 2) store<i16>(shares, -1);
-}
-
 /** Makes the three tables of a block ready; the bytes of their descriptions, or a negative code. */
 export function readTables(context: usize, ip: usize, end: usize): i32 {
   const modes = <u32>load<u8>(ip);
@@ -111,8 +91,9 @@ export function readTables(context: usize, ip: usize, end: usize): i32 {
 }
 
 function readLengths(context: usize, mode: u32, ip: usize, end: usize): i32 {
-  if (mode == PREDEFINED) return use(context, LENGTHS, DEFAULT_LENGTHS, 6, 0);
-  return readTable(context, LENGTHS, mode, ip, end, 9, LENGTH_SYMBOLS, LENGTH_CODES, OWN_LENGTHS);
+  if (mode == PREDEFINED) return use(context, LITERAL_LENGTHS, DEFAULT_LENGTHS, 6, 0);
+  const kind = LITERAL_LENGTHS;
+  return readTable(context, kind, mode, ip, end, 9, LENGTH_SYMBOLS, LENGTH_CODES, OWN_LENGTHS);
 }
 
 function readOffsets(context: usize, mode: u32, ip: usize, end: usize): i32 {
@@ -121,19 +102,20 @@ function readOffsets(context: usize, mode: u32, ip: usize, end: usize): i32 {
 }
 
 function readMatches(context: usize, mode: u32, ip: usize, end: usize): i32 {
-  if (mode == PREDEFINED) return use(context, MATCHES, DEFAULT_MATCHES, 6, 0);
-  return readTable(context, MATCHES, mode, ip, end, 9, MATCH_SYMBOLS, MATCH_CODES, OWN_MATCHES);
+  if (mode == PREDEFINED) return use(context, MATCH_LENGTHS, DEFAULT_MATCHES, 6, 0);
+  const kind = MATCH_LENGTHS;
+  return readTable(context, kind, mode, ip, end, 9, MATCH_SYMBOLS, MATCH_CODES, OWN_MATCHES);
 }
 
-function use(context: usize, which: usize, table: usize, log: u32, taken: i32): i32 {
-  store<u32>(context + which, <u32>table, TABLES);
-  store<u32>(context + which, log, TABLE_LOGS);
+function use(context: usize, kind: u32, table: usize, log: u32, taken: i32): i32 {
+  store<u32>(context + (<usize>kind << 2), <u32>table, TABLES);
+  store<u32>(context + (<usize>kind << 2), log, TABLE_LOGS);
   return taken;
 }
 
 function readTable(
   context: usize,
-  which: usize,
+  kind: u32,
   mode: u32,
   ip: usize,
   end: usize,
@@ -146,14 +128,14 @@ function readTable(
     if (ip >= end || <u32>load<u8>(ip) >= symbols) return -<i32>ZSTD_BAD_TABLE;
     const only = load<u64>(context + codes + (<usize>load<u8>(ip) << 3));
     store<u64>(context + own, only | (<u64>own << 16));
-    return use(context, which, own, 0, 1);
+    return use(context, kind, own, 0, 1);
   }
   if (mode == DESCRIBED) {
     const shares = readShares(context, ip, end, maxLog, symbols);
     if (shares == 0) return -<i32>ZSTD_BAD_TABLE;
     const log = (shares >>> 16) & 0xff;
     buildTable(context, context + own, log, shares >>> 24, context + codes);
-    return use(context, which, own, log, <i32>(shares & 0xffff));
+    return use(context, kind, own, log, <i32>(shares & 0xffff));
   }
-  return load<u32>(context + which, TABLES) == 0 ? -<i32>ZSTD_NO_TABLE : 0;
+  return load<u32>(context + (<usize>kind << 2), TABLES) == 0 ? -<i32>ZSTD_NO_TABLE : 0;
 }

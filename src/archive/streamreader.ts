@@ -1,6 +1,7 @@
 // Reads a stream forwards, batch by batch, without its index: from a pipe there is no other way.
 // Bodies are read in pieces by whoever wants them; nothing larger than a head or a cluster is held.
 import { PagefoldError } from "../core/errors.ts";
+import { PieceReader } from "../core/piecereader.ts";
 import {
   BATCH_HEADER_BYTES,
   type BatchHeader,
@@ -17,7 +18,6 @@ import {
   STREAM_HEAD_BYTES,
   SUPERBLOCK_BYTES,
 } from "../wire/superblock.ts";
-import { PieceReader } from "./piecereader.ts";
 
 export interface StreamOptions {
   readonly checksum: Checksum;
