@@ -59,6 +59,9 @@
 /** Candidates that the sketch table names for one page. */
 // @ts-ignore: decorator
 @inline export const SKETCH_CANDIDATES: u32 = 3;
+/** Anchors of one page at most. */
+// @ts-ignore: decorator
+@inline export const ANCHORS_MAX: u32 = 64;
 /** Marks an empty place in a list of entries. */
 // @ts-ignore: decorator
 @inline export const NO_ENTRY: u32 = 0xffffffff;

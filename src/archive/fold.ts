@@ -27,6 +27,8 @@ export const SCOPE_SHARE = 0.9;
 const KNOWN_SHARE = 1 / 2;
 const KNOWN_SHARE_BESIDE_RING = 1 / 4;
 const RING_SHARE = 5 / 16;
+/** Part of what is known of pages that serves similarity. */
+const ANCHOR_SHARE = 1 / 4;
 
 export interface FoldOptions {
   readonly sink: ByteSink;
@@ -65,7 +67,10 @@ export class FoldSession {
     this.slabs = slabs;
     const isRing = options.isReadOnce === true && clusterFd === undefined;
     const memoryBytes = steadyShare(arena, isRing ? KNOWN_SHARE_BESIDE_RING : KNOWN_SHARE);
-    const scope = new Scope(arena, kernels, { memoryBytes, pageCount });
+    const { sampleBits, minVotes } = level;
+    const anchors = { memoryBytes: memoryBytes * ANCHOR_SHARE, pageCount, sampleBits, minVotes };
+    const scopeBytes = memoryBytes * (1 - ANCHOR_SHARE);
+    const scope = new Scope(arena, kernels, { memoryBytes: scopeBytes, pageCount });
     this.scope = scope;
     const ringBytes = isRing ? steadyShare(arena, RING_SHARE) : 0;
     const { start, hasRounds } = options;
@@ -73,7 +78,7 @@ export class FoldSession {
     this.imageCount = this.writer.imageCount;
     const output = this.writer;
     this.pipeline = new Pipeline(
-      { arena, kernels, pool, slabs, scope, output, level, clusterFd, ringBytes },
+      { arena, kernels, pool, slabs, scope, output, level, clusterFd, ringBytes, anchors },
       options.previousOf,
     );
     this.signal?.addEventListener("abort", this.onAbort);
@@ -89,8 +94,8 @@ export class FoldSession {
   /** Learns the base of the images to come; returns its checksum tree, fed with all pages. */
   async learnBase(source: FoldSource & { file: NonNullable<FoldSource["file"]> }) {
     const checksum = this.newChecksum();
-    const parts = { ...this.resources, slabs: this.slabs, scope: this.scope };
-    const { log } = this.pipeline;
+    const { log, anchors } = this.pipeline;
+    const parts = { ...this.resources, slabs: this.slabs, scope: this.scope, anchors };
     const entries = await learnBase(parts, log, source, checksum, this.signal);
     this.pipeline.previousOf = (batch, page) => baseEntry(entries, batch.frames.at(page));
     return checksum;

@@ -25,7 +25,7 @@ export async function inspectImages(
     const maps = files.map((file) => new FrameMap(file.segments));
     const pageCount = maps.reduce((sum, map) => sum + map.frameCount, 0);
     const memoryBytes = arena.largestFreeBytes * SCOPE_SHARE;
-    scope = new Scope(arena, kernels, { memoryBytes, pageCount });
+    scope = new Scope(arena, kernels, { memoryBytes, pageCount, hasSketches: true });
     const meter = new ProgressMeter(options.onProgress, pageCount * PAGE_BYTES);
     const images: InspectReport["images"] = [];
     for (const [i, { name, path }] of inputs.entries()) {

@@ -7,8 +7,8 @@ export const DEFAULT_LEVEL: Level = "fast";
 
 const LEVELS: Record<Level, LevelParameters> = {
   // 64 KiB is what LZ4 can look back on with 16-bit positions.
-  fast: { clusterPages: 16, compress: true },
-  store: { clusterPages: 16, compress: false },
+  fast: { clusterPages: 16, compress: true, sampleBits: 6, minVotes: 2 },
+  store: { clusterPages: 16, compress: false, sampleBits: 6, minVotes: 2 },
 };
 
 export function levelParameters(level: Level = DEFAULT_LEVEL): LevelParameters {

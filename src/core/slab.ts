@@ -51,6 +51,7 @@ const RUN = 24;
 const SURVEY_RECORD = 32;
 const FINGERPRINT = 16;
 const SKETCH_CANDIDATES = 3;
+const ANCHORS = 64 * 4;
 
 /** Offsets of the parts of a slab. */
 const parts = {
@@ -60,6 +61,9 @@ const parts = {
   places: BATCH_PAGES * 8,
   entries: BATCH_PAGES * 4,
   codes: BATCH_PAGES,
+  /** Anchors of all pages, how many each page has, and the entries that share most of them. */
+  anchors: BATCH_PAGES * ANCHORS,
+  anchorCounts: BATCH_PAGES,
   similar: BATCH_PAGES * SKETCH_CANDIDATES * 4,
   plan: BATCH_PAGES * PLAN_BYTES,
   /** Pages that need a decision. */

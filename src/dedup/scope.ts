@@ -35,11 +35,14 @@ export interface ScopeSize {
   readonly memoryBytes: number;
   /** Pages that will be looked up at most, if known. */
   readonly pageCount: number | undefined;
+  /** True if there is to be a table of sketches as well. */
+  readonly hasSketches?: boolean | undefined;
 }
 
 export class Scope {
   readonly session: number;
   readonly tablePtr: number;
+  /** 0 where no sketches were asked for. */
   readonly sketchPtr: number;
   readonly placesPtr: number;
   readonly placeCapacity: number;
@@ -53,17 +56,18 @@ export class Scope {
     this.session = arena.nextSession();
     const shape = shapeOf(size);
     const tableBytes = kernels.tableBytes(shape.bucketBits, shape.entries) >>> 0;
-    const sketchBytes = kernels.sketchBytes(shape.sketchBits) >>> 0;
+    const sketchBytes = size.hasSketches ? kernels.sketchBytes(shape.sketchBits) >>> 0 : 0;
     this.placeCapacity = shape.entries;
     this.region = arena.reserve(
       align(tableBytes) + align(sketchBytes) + this.placeCapacity * PLACE_BYTES,
       "fingerprints",
     );
     this.tablePtr = this.region.ptr;
-    this.sketchPtr = this.tablePtr + align(tableBytes);
-    this.placesPtr = this.sketchPtr + align(sketchBytes);
+    const tableEnd = this.tablePtr + align(tableBytes);
+    this.sketchPtr = size.hasSketches ? tableEnd : 0;
+    this.placesPtr = tableEnd + align(sketchBytes);
     kernels.tableInit(this.tablePtr, shape.bucketBits, shape.entries);
-    kernels.sketchInit(this.sketchPtr, shape.sketchBits);
+    if (size.hasSketches) kernels.sketchInit(this.sketchPtr, shape.sketchBits);
   }
 
   /**
@@ -82,7 +86,12 @@ export class Scope {
     );
   }
 
-  /** Ordinal (batch × 256 + page) of the page that brought the entry. */
+  /** Entries that there are; later ones have higher numbers. */
+  get entryCount(): number {
+    return this.kernels.tableCount(this.tablePtr) >>> 0;
+  }
+
+  /** Ordinal (batch × 512 + page) of the page that brought the entry. */
   ordinalOf(entry: number): number {
     const at = this.fingerprintPtr(entry) + PLACE_OFFSET;
     const { view } = this.arena;
@@ -145,7 +154,8 @@ function align(bytes: number): number {
 /** Buckets at 1–2 per entry; entries as the input needs, as far as memory goes. */
 function shapeOf(size: ScopeSize): { bucketBits: number; entries: number; sketchBits: number } {
   // A bucket is 4 bytes and there are at most two for an entry; likewise places of sketches.
-  const perEntry = TABLE_ENTRY_BYTES + 2 * 4 + 2 * SKETCH_PLACE_BYTES + PLACE_BYTES;
+  const sketchBytes = size.hasSketches ? 2 * SKETCH_PLACE_BYTES : 0;
+  const perEntry = TABLE_ENTRY_BYTES + 2 * 4 + sketchBytes + PLACE_BYTES;
   const affordable = Math.floor(size.memoryBytes / perEntry);
   const entries = Math.max(1024, Math.min(affordable, size.pageCount ?? affordable));
   const bits = Math.ceil(Math.log2(entries));

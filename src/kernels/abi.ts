@@ -17,6 +17,7 @@ export const LOOKUP_FOUND = 1;
 export const LOOKUP_INSERTED = 2;
 export const LOOKUP_FULL = 3;
 export const SKETCH_CANDIDATES = 3;
+export const ANCHORS_MAX = 64;
 export const NO_ENTRY = 0xffff_ffff;
 export const ACTION_NONE = 1;
 export const ACTION_STORE = 3;
@@ -221,6 +222,41 @@ export interface Kernels {
   tableEntry(tablePtr: number, index: number): number;
   /** Entries in the table. */
   tableCount(tablePtr: number): number;
+
+  /** Anchors (u32) of ordinary pages one after another, and their number per page (u8); returns all. */
+  anchorPages(
+    recordsPtr: number,
+    pagesPtr: number,
+    pageCount: number,
+    anchorsPtr: number,
+    countsPtr: number,
+    sampleBits: number,
+  ): number;
+  /** Bytes of an anchor table of 3 segments of 2^bits places. */
+  anchorBytes(bits: number): number;
+  anchorInit(tablePtr: number, bits: number): void;
+  /** Goes on with the next segment, emptied; returns its number. */
+  anchorTurn(tablePtr: number): number;
+  /** Inserts the anchors of pages with an entry (u32); returns how many the segment holds. */
+  anchorInsert(
+    tablePtr: number,
+    anchorsPtr: number,
+    countsPtr: number,
+    entriesPtr: number,
+    pageCount: number,
+  ): number;
+  /** Up to 3 entries (u32, NO_ENTRY fills up) below `entryLimit` per page, most anchors first. */
+  anchorLookup(
+    tablePtr: number,
+    segment: number,
+    entryLimit: number,
+    minVotes: number,
+    anchorsPtr: number,
+    countsPtr: number,
+    pageCount: number,
+    votesPtr: number,
+    candidatesPtr: number,
+  ): void;
 
   /** Bytes of a sketch table of 2^bits places per feature. */
   sketchBytes(bits: number): number;

@@ -5,6 +5,7 @@ import { slabPart } from "../core/slab.ts";
 import type { Scope } from "../dedup/scope.ts";
 import { type Kernels, LOOKUP_INSERTED, NO_ENTRY } from "../kernels/abi.ts";
 import type { WorkPool } from "../pool/pool.ts";
+import type { AnchorLag } from "./anchorlag.ts";
 import { type BatchLog, consecutiveFrames, type FoldSource } from "./batch.ts";
 import type { ImageChecksum } from "./imagechecksum.ts";
 import { writeOrdinals } from "./match.ts";
@@ -17,6 +18,7 @@ export interface LearnParts {
   readonly pool: WorkPool;
   readonly slabs: SlabPool;
   readonly scope: Scope;
+  readonly anchors: AnchorLag;
 }
 
 /**
@@ -30,7 +32,7 @@ export async function learnBase(
   checksum: ImageChecksum,
   signal?: AbortSignal,
 ): Promise<Uint32Array> {
-  const { arena, kernels, scope } = parts;
+  const { arena, scope, anchors } = parts;
   const entryOf = new Uint32Array(source.file.map.frameCount);
   const { fd, map } = source.file;
   const visit = (slabPtr: number, frame: number, pageCount: number): void => {
@@ -44,9 +46,9 @@ export async function learnBase(
     for (let page = 0; page < pageCount; page++) {
       if (arena.bytes[part("codes") + page] === LOOKUP_INSERTED) scope.setBase(entries[page]);
     }
-    kernels.sketchInsert(scope.sketchPtr, part("records"), part("entries"), pageCount);
+    anchors.learn(slabPtr, pageCount, scope.entryCount);
   };
-  await surveyInOrder(parts, { name: source.name, fd, map }, visit, signal);
+  await surveyInOrder(parts, { name: source.name, fd, map }, visit, signal, anchors.blindView());
   return entryOf;
 }
 

@@ -44,7 +44,6 @@ export function matchBatch(context: MatchContext, batch: Batch): number {
   const part = (name: Parameters<typeof slabPart>[1]): number => slabPart(slabPtr, name);
   writeOrdinals(arena, part("places"), batch.ordinal, pageCount);
   scope.lookUp(slabPtr, pageCount);
-  kernels.sketchLookup(scope.sketchPtr, part("records"), pageCount, part("similar"));
   const listedCount = kernels.planPages(
     part("plan"),
     PLAN_BYTES,

@@ -9,6 +9,7 @@ import type { Kernels } from "../kernels/abi.ts";
 import type { WorkPool } from "../pool/pool.ts";
 import type { Task, TaskResults } from "../pool/task.ts";
 import type { PagesHead } from "../wire/records.ts";
+import { AnchorLag, type AnchorSize } from "./anchorlag.ts";
 import {
   type Batch,
   type BatchListener,
@@ -21,7 +22,6 @@ import { type EncodedCluster, readEncoded } from "./encoded.ts";
 import { History } from "./history.ts";
 import { inputError } from "./inputerror.ts";
 import { matchBatch, type PreviousOf } from "./match.ts";
-import { SketchLag } from "./sketchlag.ts";
 import type { SlabPool } from "./slabs.ts";
 import { readList } from "./surveyed.ts";
 
@@ -45,6 +45,9 @@ export interface PagesPlace {
 export interface LevelParameters {
   readonly clusterPages: number;
   readonly compress: boolean;
+  /** How similar pages are found, see `AnchorView`. */
+  readonly sampleBits: number;
+  readonly minVotes: number;
 }
 
 export interface PipelineParts {
@@ -59,6 +62,7 @@ export interface PipelineParts {
   readonly clusterFd: number | undefined;
   /** Without one, bytes of memory for clusters of sources that cannot be read again. */
   readonly ringBytes: number;
+  readonly anchors: AnchorSize;
 }
 
 /** How pages get into a slab when no worker reads them from a file. */
@@ -74,11 +78,11 @@ interface InFlight {
 
 export class Pipeline {
   readonly log = new BatchLog();
+  readonly anchors: AnchorLag;
   /** May be set before the first batch. */
   previousOf: PreviousOf | undefined;
   private readonly parts: PipelineParts;
   private readonly inFlight = new Map<number, InFlight>();
-  private readonly lag: SketchLag;
   private readonly history: History;
   private matched: Promise<unknown> = Promise.resolve();
   private emitted: Promise<unknown> = Promise.resolve();
@@ -88,7 +92,7 @@ export class Pipeline {
   constructor(parts: PipelineParts, previousOf?: PreviousOf) {
     this.parts = parts;
     this.previousOf = previousOf;
-    this.lag = new SketchLag(parts.arena, parts.kernels, parts.scope);
+    this.anchors = new AnchorLag(parts.arena, parts.kernels, parts.anchors);
     this.history = new History(parts);
   }
 
@@ -100,11 +104,12 @@ export class Pipeline {
     const slabPtr = await this.parts.slabs.lease();
     const batch = { ordinal: this.log.add(source, frames), source, frames, slabPtr };
     if (fill) await this.fill(batch, fill);
+    await this.anchors.ready(batch.ordinal);
     const flight: InFlight = { batch, holds: 1, holding: new Set() };
     this.inFlight.set(batch.ordinal, flight);
     const surveyed = this.survey(batch, fill !== undefined);
-    const seen = [this.lag.ready(batch.ordinal), this.history.ready(batch.ordinal)];
-    const matched = Promise.all([surveyed, this.matched, ...seen]).then(() => this.match(flight));
+    const seen = this.history.ready(batch.ordinal);
+    const matched = Promise.all([surveyed, this.matched, seen]).then(() => this.match(flight));
     this.matched = matched;
     const encoded = matched.then((listed) => this.encode(flight, listed));
     const emitted = Promise.all([encoded, this.emitted]).then(([clusters]) =>
@@ -113,7 +118,7 @@ export class Pipeline {
     this.emitted = emitted;
     this.history.follow(batch.ordinal, emitted);
     const written = emitted.then((place) => place.written).then(() => this.release(flight));
-    this.lag.follow(batch.ordinal, written);
+    this.anchors.follow(batch.ordinal, written);
     this.watch(written);
   }
 
@@ -139,7 +144,7 @@ export class Pipeline {
 
   /** After `drain`. */
   close(): void {
-    this.lag.close();
+    this.anchors.close();
     this.history.close();
   }
 
@@ -159,13 +164,13 @@ export class Pipeline {
     const runs = file ? readList(file.map, frames.first, frames.length) : [];
     const fd = file?.fd ?? -1;
     const pageCount = frames.length;
-    const { fault } = await this.run({ kind: "survey", slabPtr, pageCount, fd, runs });
+    const anchors = this.anchors.view(batch.ordinal);
+    const { fault } = await this.run({ kind: "survey", slabPtr, pageCount, fd, runs, anchors });
     if (fault) throw inputError(source.name, fault);
   }
 
   private match(flight: InFlight): number {
     if (this.failure) throw this.failure.reason;
-    this.lag.apply(flight.batch.ordinal);
     const { arena, kernels, scope } = this.parts;
     const slabOf = (ordinal: number): number | undefined => {
       const owner = this.inFlight.get(ordinal);
@@ -177,7 +182,10 @@ export class Pipeline {
       return owner.batch.slabPtr;
     };
     const { log, history, previousOf } = this;
-    return matchBatch({ arena, kernels, scope, log, history, slabOf, previousOf }, flight.batch);
+    const context = { arena, kernels, scope, log, history, slabOf, previousOf };
+    const listedCount = matchBatch(context, flight.batch);
+    this.anchors.matched(flight.batch.ordinal, scope.entryCount);
+    return listedCount;
   }
 
   private async encode(flight: InFlight, listedCount: number): Promise<EncodedCluster[]> {
@@ -209,7 +217,7 @@ export class Pipeline {
     const clustersPtr = slabPart(batch.slabPtr, "clusters");
     const body = arena.at(clustersPtr, storedBytes);
     const place = output.pages(emitted.head, body, emitted.fingerprints);
-    this.lag.keep(batch);
+    this.anchors.keep(batch);
     this.history.keep(batch.ordinal, clusters, firstCluster, clustersPtr);
     if (clusterFd !== undefined) {
       clusters.forEach(({ byteOffset, byteLength }, i) => {

@@ -4,6 +4,7 @@ import type { Arena } from "../core/arena.ts";
 import type { FrameMap } from "../core/extent.ts";
 import { BATCH_PAGES, slabPart } from "../core/slab.ts";
 import type { WorkPool } from "../pool/pool.ts";
+import type { AnchorView } from "../pool/task.ts";
 import { inputError } from "./inputerror.ts";
 import type { SlabPool } from "./slabs.ts";
 
@@ -20,6 +21,7 @@ export async function surveyInOrder(
   file: SurveyedFile,
   visit: (slabPtr: number, firstFrame: number, pageCount: number) => void,
   signal?: AbortSignal,
+  anchors?: AnchorView,
 ): Promise<void> {
   const running = new Set<Promise<void>>();
   let order: Promise<void> = Promise.resolve();
@@ -29,7 +31,7 @@ export async function surveyInOrder(
     if (failure) break;
     const slabPtr = await parts.slabs.lease();
     const pageCount = Math.min(BATCH_PAGES, file.map.frameCount - frame);
-    const surveyed = survey(parts.pool, file, slabPtr, frame, pageCount);
+    const surveyed = survey(parts.pool, file, slabPtr, frame, pageCount, anchors);
     order = Promise.all([surveyed, order])
       .then(() => visit(slabPtr, frame, pageCount))
       .catch((reason) => {
@@ -50,9 +52,11 @@ async function survey(
   slabPtr: number,
   frame: number,
   pageCount: number,
+  anchors: AnchorView | undefined,
 ): Promise<void> {
   const runs = readList(file.map, frame, pageCount);
-  const { fault } = await pool.run({ kind: "survey", slabPtr, pageCount, fd: file.fd, runs });
+  const { fd } = file;
+  const { fault } = await pool.run({ kind: "survey", slabPtr, pageCount, fd, runs, anchors });
   if (fault) throw inputError(file.name, fault);
 }
 

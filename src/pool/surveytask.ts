@@ -1,9 +1,9 @@
 // Reads an extent straight into a slab and surveys its pages: zero, uniform or ordinary,
-// fingerprint and sketch.
+// fingerprint and sketch; and, where deltas are wanted, which earlier pages share their anchors.
 import { readSync } from "node:fs";
 import { PAGE_BYTES } from "../core/page.ts";
 import { slabPart } from "../core/slab.ts";
-import type { SurveyTask, TaskContext, TaskFault, TaskResults } from "./task.ts";
+import type { AnchorView, SurveyTask, TaskContext, TaskFault, TaskResults } from "./task.ts";
 
 export function runSurvey(context: TaskContext, task: SurveyTask): TaskResults["survey"] {
   const pages = slabPart(task.slabPtr, "pages");
@@ -14,7 +14,30 @@ export function runSurvey(context: TaskContext, task: SurveyTask): TaskResults["
   const records = slabPart(task.slabPtr, "records");
   const fingerprints = slabPart(task.slabPtr, "fingerprints");
   context.kernels.survey(pages, task.pageCount, records, fingerprints);
+  if (task.anchors) findSimilar(context, task, task.anchors);
   return {};
+}
+
+function findSimilar(context: TaskContext, task: SurveyTask, view: AnchorView): void {
+  const { kernels, scratch } = context;
+  const { slabPtr, pageCount } = task;
+  const [records, pages] = [slabPart(slabPtr, "records"), slabPart(slabPtr, "pages")];
+  const [anchors, counts] = [slabPart(slabPtr, "anchors"), slabPart(slabPtr, "anchorCounts")];
+  const similar = slabPart(slabPtr, "similar");
+  const { tablePtr, segment, entryLimit, sampleBits, minVotes } = view;
+  const votes = scratch.results;
+  kernels.anchorPages(records, pages, pageCount, anchors, counts, sampleBits);
+  kernels.anchorLookup(
+    tablePtr,
+    segment,
+    entryLimit,
+    minVotes,
+    anchors,
+    counts,
+    pageCount,
+    votes,
+    similar,
+  );
 }
 
 function readRuns(context: TaskContext, task: SurveyTask, pages: number): TaskFault | undefined {

@@ -13,6 +13,18 @@ export interface SurveyTask {
   readonly fd: number;
   /** Runs to read: page in the slab, pages, byte offset, byte length; four numbers each. */
   readonly runs: readonly number[];
+  /** Where pages that share anchors are looked for; undefined: nobody wants to know. */
+  readonly anchors?: AnchorView | undefined;
+}
+
+/** What one batch may see of the anchor table, see assembly/anchortable.ts. */
+export interface AnchorView {
+  readonly tablePtr: number;
+  readonly segment: number;
+  readonly entryLimit: number;
+  /** One window in 2^sampleBits is an anchor; a candidate shares `minVotes` of them at least. */
+  readonly sampleBits: number;
+  readonly minVotes: number;
 }
 
 /** Carries out the plan of a slab: compare, delta, compress. */

@@ -1,13 +1,13 @@
 // Makes seeded images of every kind of page that the engine tells apart. It knows nothing of what
 // the engine does with them.
 import { BATCH_PAGES } from "../../src/core/slab.ts";
-import { SKETCH_LAG } from "../../src/pipeline/sketchlag.ts";
+import { ANCHOR_LAG } from "../../src/pipeline/anchorlag.ts";
 import type { SeededRandom } from "./random.ts";
 
 const PAGE_BYTES = 4096;
 
 /** Pages of zeros after which everything before them may be referred to by deltas. */
-export const LAG_PAGES = (SKETCH_LAG + 1) * BATCH_PAGES;
+export const LAG_PAGES = (ANCHOR_LAG + 1) * BATCH_PAGES;
 
 const WORDS = "memory page frame fold engine batch record cluster delta zero uniform".split(" ");
 
