@@ -14,6 +14,8 @@ import {
   HUFFMAN_STORE,
   HUFFMAN_VALID,
   LITERALS,
+  PART_BYTES,
+  PARTS,
   SEQUENCES,
   SET,
   SET_BYTES,
@@ -25,6 +27,7 @@ import {
 } from "./encodelayout";
 import { writeLiterals } from "./literals";
 import { findFast, findFastInit } from "./matchfast";
+import { cutBlock } from "./parts";
 import { fillCodes } from "./sequencecodes";
 import { writeSequences } from "./sequences";
 
@@ -88,8 +91,7 @@ function initFrame(scratch: usize): void {
   store<u32>(scratch, <u32>(scratch + HUFFMAN_STORE + HUFFMAN_BYTES), HUFFMAN_NEXT);
   store<u32>(scratch, <u32>(scratch + SET_STORE), SET);
   store<u32>(scratch, <u32>(scratch + SET_STORE + SET_BYTES), SET_NEXT);
-  store<u32>(scratch, 0, HUFFMAN_VALID);
-  memory.fill(scratch + SET_STORE + SET_LOGS, 0, 24);
+  forgetTables(scratch);
   fillCodes(scratch);
 }
 
@@ -114,14 +116,14 @@ function writeBlock(
   const repeats12 = load<u64>(finder);
   const repeats3 = load<u32>(finder, 8);
   const count = findFast(frameStart, from, to, finder, scratch + SEQUENCES, scratch + LITERALS);
-  const isRoomy = room >= length + ROOM + BLOCK_HEAD;
-  const body = isRoomy ? dst + BLOCK_HEAD : scratch + STAGED;
-  const bytes = writeBody(scratch, load<u32>(finder, 12), count, <u32>length, body);
+  const parts = cutBlock(scratch, count, load<u32>(finder, 12), <u32>length);
+  const isRoomy = room >= length + ROOM;
+  const body = isRoomy ? dst : scratch + STAGED;
+  const bytes = writeParts(scratch, parts, last, <u32>length, body);
   if (bytes != 0) {
-    if (room < BLOCK_HEAD + <usize>bytes) return 0;
-    if (!isRoomy) memory.copy(dst + BLOCK_HEAD, body, bytes);
-    commit(scratch);
-    return writeHead(dst, last, COMPRESSED, bytes) + bytes;
+    if (room < <usize>bytes) return 0;
+    if (!isRoomy) memory.copy(dst, body, bytes);
+    return dst + bytes;
   }
   store<u64>(finder, repeats12);
   store<u32>(finder, repeats3, 8);
@@ -130,13 +132,30 @@ function writeBlock(
   return writeHead(dst, last, STORED, <u32>length) + length;
 }
 
-/** The two sections of a compressed block; returns their bytes, or 0 when that does not pay. */
-function writeBody(scratch: usize, literals: u32, count: u32, length: u32, dst: usize): u32 {
+/** A block per part; returns the bytes of all, or 0 when that does not pay. */
+function writeParts(scratch: usize, parts: u32, last: bool, length: u32, dst: usize): u32 {
   const stop = dst + length - (length >> 7) - 2;
-  const op = dst + writeLiterals(scratch, scratch + LITERALS, literals, dst);
-  if (op >= stop) return 0;
-  const end = writeSequences(scratch, scratch + SEQUENCES, count, op, stop);
-  return end == 0 || end > stop ? 0 : <u32>(end - dst);
+  let op = dst;
+  for (let i: u32 = 0; i < parts; i++) {
+    const part = scratch + PARTS + <usize>i * PART_BYTES;
+    const body = op + BLOCK_HEAD;
+    const bytes = writeLiterals(scratch, part, body, stop);
+    const end: usize = bytes == 0 ? 0 : writeSequences(scratch, part, body + bytes, stop);
+    if (end == 0 || end > stop) {
+      if (i > 0) forgetTables(scratch);
+      return 0;
+    }
+    commit(scratch);
+    writeHead(op, last && i + 1 == parts, COMPRESSED, <u32>(end - body));
+    op = end;
+  }
+  return <u32>(op - dst);
+}
+
+/** Tables of blocks that are dropped must not be repeated, and those before them are gone. */
+function forgetTables(scratch: usize): void {
+  store<u32>(scratch, 0, HUFFMAN_VALID);
+  memory.fill(<usize>load<u32>(scratch, SET) + SET_LOGS, 0, 24);
 }
 
 /** What the block was written with is what the next one may repeat. */

@@ -63,15 +63,42 @@
 // @ts-ignore: decorator
 @inline export const LITERAL_CODES: usize = SET_STORE + 2 * SET_BYTES;
 // @ts-ignore: decorator
-@inline export const MATCH_CODES: usize = LITERAL_CODES + 64 * 4;
-/** u32 counters: 4 × 256 for bytes, or 3 × 64 of 8 bytes each for codes of sequences. */
-// @ts-ignore: decorator
-@inline export const COUNTS: usize = MATCH_CODES + 128 * 4;
+@inline export const MATCH_CODES: usize = LITERAL_CODES + 64 * 8;
 /** What building a code or a table needs in between. */
 // @ts-ignore: decorator
-@inline export const WORK: usize = COUNTS + 4096;
+@inline export const WORK: usize = MATCH_CODES + 128 * 8;
+/** The parts of the block at work, one behind the other. */
 // @ts-ignore: decorator
-@inline export const SEQUENCES: usize = WORK + 8192;
+@inline export const PARTS: usize = WORK + 8192;
+
+// Part: u32 address of its records | u32 records | u32 address of its literals | u32 literals
+//       | f32 cost in bits | u32 0 (3 times), then counters.
+// @ts-ignore: decorator
+@inline export const PART_RECORDS: usize = 0;
+// @ts-ignore: decorator
+@inline export const PART_COUNT: usize = 4;
+// @ts-ignore: decorator
+@inline export const PART_LITERALS: usize = 8;
+// @ts-ignore: decorator
+@inline export const PART_LITERAL_COUNT: usize = 12;
+// @ts-ignore: decorator
+@inline export const PART_COST: usize = 16;
+/** u32 per value of a literal. */
+// @ts-ignore: decorator
+@inline export const PART_BYTE_COUNTS: usize = 32;
+/** u32 in 8 bytes per code: literal lengths, offsets, match lengths. */
+// @ts-ignore: decorator
+@inline export const PART_CODE_COUNTS: usize = PART_BYTE_COUNTS + 1024;
+/** Between the counters of one kind of code and the next. */
+// @ts-ignore: decorator
+@inline export const KIND_BYTES: usize = 512;
+// @ts-ignore: decorator
+@inline export const PART_BYTES: usize = PART_CODE_COUNTS + 3 * KIND_BYTES;
+/** Two more than a block is cut into. */
+// @ts-ignore: decorator
+@inline export const MAX_PARTS: usize = 34;
+// @ts-ignore: decorator
+@inline export const SEQUENCES: usize = PARTS + MAX_PARTS * PART_BYTES;
 /** A block has at most a sequence per 3 bytes, of 12 bytes each. */
 // @ts-ignore: decorator
 @inline export const LITERALS: usize = SEQUENCES + 4 * <usize>BLOCK_MAX + SLACK;

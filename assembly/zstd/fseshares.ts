@@ -35,15 +35,17 @@ export function scaleCounts(
   shares: usize,
 ): void {
   let left: i32 = 1 << bits;
+  // Multiplied instead of divided by the total.
+  const factor = ((<u64>1 << 40) / total) << <u64>bits;
   let most: i32 = 0;
   let mostAt: usize = 0;
   for (let symbol: u32 = 0; symbol <= last; symbol++) {
-    const scaled = load<u32>(counts + (symbol << 3)) << bits;
+    const count = load<u32>(counts + (symbol << 3));
     const at = shares + (symbol << 1);
     let share: i32 = 0;
-    if (scaled != 0) {
-      if (scaled <= total && rare) share = -1;
-      else share = max<i32>(1, <i32>((scaled + (total >> 1)) / total));
+    if (count != 0) {
+      if (rare && count <= total >> bits) share = -1;
+      else share = max<i32>(1, <i32>((<u64>count * factor + (<u64>1 << 39)) >> 40));
       left -= share < 0 ? 1 : share;
     }
     store<i16>(at, <i16>share);
@@ -86,7 +88,7 @@ export function costOf(counts: usize, last: u32, shares: usize, bits: u32): u32 
   return cost;
 }
 
-/** Describes the shares of symbols 0 to `last` at `dst`, where 128 bytes are free. Bytes written. */
+/** Describes the shares of symbols 0 to `last` at `dst`, where 128 bytes are free; their bytes. */
 export function writeShares(shares: usize, last: u32, bits: u32, dst: usize): u32 {
   let op = dst;
   let waiting: u64 = bits - 5;

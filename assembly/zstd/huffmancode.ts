@@ -1,34 +1,39 @@
 // Builds a Huffman code for literals: lengths of at most 11 bits, code words in the order that
 // RFC 8878 §4.2.1 prescribes. It writes nothing of the frame (see huffmantree.ts).
 //
-//   counts ─ sort ─▶ symbols by count ─ Moffat & Katajainen, in place ─▶ leaves per length
+//   counts ─ sort ─▶ symbols by count ─ two queues ─▶ leaves per length
 //          ─ limit ─▶ leaves per length ─ rarest symbols get the longest ─▶ lengths ─▶ words
 
 // @ts-ignore: decorator
 @inline const MAX_BITS: u32 = 11;
-// Parts of the work area: keys, keys again, counters of the sort, nodes, leaves per length, first
-// word per length, length per symbol.
+// Parts of the work area: keys, keys again (and one more each), counters of the sort, weights and
+// parents of inner nodes, leaves per length, first word per length, length per symbol.
 // @ts-ignore: decorator
 @inline const KEYS: usize = 0;
 // @ts-ignore: decorator
-@inline const KEYS_AGAIN: usize = 1024;
+@inline const KEYS_AGAIN: usize = 1040;
 // @ts-ignore: decorator
-@inline const COUNTERS: usize = 2048;
+@inline const COUNTERS: usize = 2080;
 // @ts-ignore: decorator
-@inline const NODES: usize = 4096;
+@inline const WEIGHTS: usize = 4128;
 // @ts-ignore: decorator
-@inline const LEAVES: usize = 5120;
+@inline const PARENTS: usize = 5168;
 // @ts-ignore: decorator
-@inline const WORDS: usize = 5376;
+@inline const LEAVES: usize = 6208;
 // @ts-ignore: decorator
-@inline const LENGTHS: usize = 5632;
+@inline const WORDS: usize = 6464;
+// @ts-ignore: decorator
+@inline const LENGTHS: usize = 6720;
+/** Heavier than any node, once the symbol is shifted out as well. */
+// @ts-ignore: decorator
+@inline const HEAVY: u32 = 0xffffffff;
 /** Bits of a count that one pass of the sort looks at. */
 // @ts-ignore: decorator
 @inline const DIGIT_BITS: u32 = 9;
 
 /**
  * Builds the code of at least two symbols with these counts (u32[256], `total` in sum, `largest`
- * among them). Returns the bits of the longest word. `work` holds 6 KiB.
+ * among them). Returns the bits of the longest word. `work` holds 7 KiB.
  */
 export function buildHuffmanCode(
   counts: usize,
@@ -89,51 +94,53 @@ function sortByDigit(
   }
 }
 
-/** "In-place calculation of minimum-redundancy codes" (Moffat and Katajainen, 1995). */
+/**
+ * Counts the leaves of each level of a Huffman tree. Leaves and inner nodes wait in two queues,
+ * each in the order of its weights, so the lightest of all is at the head of one. Which one it is
+ * cannot be foretold, hence no branch asks: the head of the queue of inner nodes gets its parent
+ * either way, and the last one to say so is right.
+ */
 function countLeaves(sorted: usize, symbols: u32, work: usize): void {
-  const nodes = work + NODES;
+  const weights = work + WEIGHTS;
+  const parents = work + PARENTS;
   const leaves = work + LEAVES;
-  memory.fill(leaves, 0, 256);
-  for (let i: u32 = 0; i < symbols; i++) {
-    store<u32>(nodes + (i << 2), load<u32>(sorted + (i << 2)) >> 8);
-  }
-  // Forward: weights of inner nodes take the places of leaves, then become links to parents.
-  let root: u32 = 0;
-  let leaf: u32 = 0;
-  for (let next: u32 = 0; next + 1 < symbols; next++) {
+  // The keys still have their symbols at the bottom, which makes ties certain.
+  store<u32>(sorted + (symbols << 2), HEAVY);
+  store<u32>(weights, HEAVY);
+  let leaf = sorted;
+  let root: usize = 0;
+  const last = (symbols - 2) << 2;
+  for (let node: usize = 0; node <= last; node += 4) {
     let weight: u32 = 0;
     for (let child: u32 = 0; child < 2; child++) {
-      const inner = load<u32>(nodes + (root << 2));
-      if (leaf >= symbols || (root < next && inner < load<u32>(nodes + (leaf << 2)))) {
-        weight += inner;
-        store<u32>(nodes + (root << 2), next);
-        root++;
-      } else {
-        weight += load<u32>(nodes + (leaf << 2));
-        leaf++;
-      }
+      const outer = load<u32>(leaf) >> 8;
+      const inner = load<u32>(weights + root);
+      store<u32>(parents + root, <u32>node);
+      const isInner = <u32>(inner < outer);
+      weight += isInner ? inner : outer;
+      root += isInner << 2;
+      leaf += (isInner ^ 1) << 2;
     }
-    store<u32>(nodes + (next << 2), weight);
+    store<u32>(weights + node, weight);
+    store<u32>(weights + node, HEAVY, 4);
   }
-  // Backward: links become depths, and each level has as many leaves as it has places over.
-  store<u32>(nodes + ((symbols - 2) << 2), 0);
-  let level: u32 = 0;
-  let inner: u32 = 1;
+  // From the root down, nodes turn from weights into levels.
+  memory.fill(leaves, 0, 256);
+  store<u32>(weights + last, 0);
+  store<u32>(leaves, 1);
+  for (let node = <i32>last - 4; node >= 0; node -= 4) {
+    const level = load<u32>(weights + load<u32>(parents + node)) + 1;
+    store<u32>(weights + node, level);
+    const counter = leaves + (level << 2);
+    store<u32>(counter, load<u32>(counter) + 1);
+  }
+  // So far these are inner nodes; the level below one has two places for each.
   let places: u32 = 1;
-  for (let next = <i32>symbols - 3; next >= 0; next--) {
-    const parent = load<u32>(nodes + (next << 2));
-    const depth = load<u32>(nodes + (parent << 2)) + 1;
-    store<u32>(nodes + (next << 2), depth);
-    if (depth != level) {
-      store<u32>(leaves + (level << 2), places - inner);
-      places = inner << 1;
-      inner = 0;
-      level = depth;
-    }
-    inner++;
+  for (let at = leaves; places != 0; at += 4) {
+    const inner = load<u32>(at);
+    store<u32>(at, places - inner);
+    places = inner << 1;
   }
-  store<u32>(leaves + (level << 2), places - inner);
-  store<u32>(leaves + ((level + 1) << 2), inner << 1);
 }
 
 /** Moves leaves up to `limit`, at the expense of the next shorter words. Returns the longest. */

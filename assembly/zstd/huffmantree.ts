@@ -23,7 +23,7 @@ import { scaleCounts, tableBits, writeShares } from "./fseshares";
 
 /**
  * Writes the description of a code whose longest word has `bits` bits. Returns its bytes, at most
- * 128 but wild by 8 more, or 0 when there is none. `work` holds 3 KiB.
+ * 128 but wild by 8 more, or 0 when there is none. `work` holds 4 KiB.
  */
 export function writeTree(code: usize, bits: u32, dst: usize, work: usize): u32 {
   const counts = work + COUNTS;
@@ -91,11 +91,16 @@ function writeWeights(work: usize, count: u32, bits: u32, dst: usize): u32 {
     waiting |= <u64>((own >> 1) & ((1 << written) - 1)) << <u64>filled;
     filled += written;
     own = <u32>load<u16>(work + ((own >> written) & ~1) + <usize>load<i32>(transform, 4));
+    if (filled < 40) continue;
     store<u64>(op, waiting);
     op += filled >> 3;
     waiting >>= <u64>(filled & 56);
     filled &= 7;
   }
+  store<u64>(op, waiting);
+  op += filled >> 3;
+  waiting >>= <u64>(filled & 56);
+  filled &= 7;
   // The first weight is at place 0, so its state is the first one, which is read first: it is
   // written last, and a set bit marks the end.
   const mask: u64 = (<u64>1 << <u64>bits) - 1;

@@ -1,14 +1,16 @@
 // The literals section of a block (RFC 8878 §3.1.1.3.1): raw, a run, or Huffman-coded with a new
 // code or that of the block before, whichever takes the fewest bytes.
 import {
-  COUNTS,
   HUFFMAN,
   HUFFMAN_FRESH,
   HUFFMAN_NEXT,
   HUFFMAN_VALID,
+  PART_BYTE_COUNTS,
+  PART_LITERAL_COUNT,
+  PART_LITERALS,
   WORK,
 } from "./encodelayout";
-import { countBytes } from "./histogram";
+import { largestCount } from "./histogram";
 import { buildHuffmanCode } from "./huffmancode";
 import { encodeStream } from "./huffmanstream";
 import { writeTree } from "./huffmantree";
@@ -29,29 +31,24 @@ import { writeTree } from "./huffmantree";
 /** From here on four streams, which a reader decodes side by side, are worth 6 bytes more. */
 // @ts-ignore: decorator
 @inline const FOUR_STREAMS: u32 = 1024;
-/** So many literals are looked at before all of a large section. */
-// @ts-ignore: decorator
-@inline const SAMPLE: u32 = 4096;
 
 /**
- * Writes the section of `count` literals and returns its bytes, at most `count` + 3. 1 KiB more
- * than that may be written. A new code goes to HUFFMAN_NEXT and sets HUFFMAN_FRESH.
+ * Writes the section of a part's literals and returns its bytes, or 0 when it would end behind
+ * `stop`; 512 bytes behind that may be written. A new code goes to HUFFMAN_NEXT and sets
+ * HUFFMAN_FRESH.
  */
-export function writeLiterals(scratch: usize, literals: usize, count: u32, dst: usize): u32 {
+export function writeLiterals(scratch: usize, part: usize, dst: usize, stop: usize): u32 {
+  const literals = <usize>load<u32>(part, PART_LITERALS);
+  const count = load<u32>(part, PART_LITERAL_COUNT);
   store<u32>(scratch, 0, HUFFMAN_FRESH);
   const valid = load<u32>(scratch, HUFFMAN_VALID) != 0;
   const least = valid ? MIN_TREELESS : MIN_CODED;
-  if (count < least) return writePlain(RAW, literals, count, dst);
-  const counts = scratch + COUNTS;
-  if (count >= 4 * SAMPLE) {
-    const middle = literals + ((count - SAMPLE) >> 1);
-    if (isFlat(countBytes(middle, SAMPLE, counts), SAMPLE)) {
-      return writePlain(RAW, literals, count, dst);
-    }
-  }
-  const largest = countBytes(literals, count, counts);
-  if (largest == count) return writePlain(RUN, literals, count, dst);
-  if (isFlat(largest, count)) return writePlain(RAW, literals, count, dst);
+  if (count < least) return writePlain(RAW, literals, count, dst, stop);
+  const counts = part + PART_BYTE_COUNTS;
+  const largest = largestCount(counts);
+  if (largest == count) return writePlain(RUN, literals, count, dst, stop);
+  // Too evenly spread to be worth a closer look.
+  if (largest <= (count >> 7) + 4) return writePlain(RAW, literals, count, dst, stop);
   let code = <usize>load<u32>(scratch, HUFFMAN);
   let kind = TREELESS;
   let treeBytes: u32 = 0;
@@ -69,11 +66,12 @@ export function writeLiterals(scratch: usize, literals: usize, count: u32, dst: 
       bits = nextBits;
     }
   }
-  if (bits == u32.MAX_VALUE) return writePlain(RAW, literals, count, dst);
+  if (bits == u32.MAX_VALUE) return writePlain(RAW, literals, count, dst, stop);
   // Each stream ends with a mark and a part of a byte.
   const rest: u32 = count < FOUR_STREAMS ? 1 : 10;
   const most = headBytes + treeBytes + (bits >> 3) + rest;
-  if (most + (count >> 7) + 2 > count) return writePlain(RAW, literals, count, dst);
+  if (most + (count >> 7) + 2 > count) return writePlain(RAW, literals, count, dst, stop);
+  if (dst + most > stop) return 0;
   const body = dst + headBytes + treeBytes;
   const end =
     count < FOUR_STREAMS
@@ -82,13 +80,6 @@ export function writeLiterals(scratch: usize, literals: usize, count: u32, dst: 
   writeHead(kind, count, <u32>(end - dst) - headBytes, headBytes, dst);
   store<u32>(scratch, <u32>(kind == CODED), HUFFMAN_FRESH);
   return <u32>(end - dst);
-}
-
-/** Whether the values are too evenly spread to be worth a closer look. */
-// @ts-ignore: decorator
-@inline
-function isFlat(largest: u32, count: u32): bool {
-  return largest <= (count >> 7) + 4;
 }
 
 /** Bits that the literals take in a code; all bits set if one of them has no word. */
@@ -104,8 +95,9 @@ function bitsWith(counts: usize, code: usize): u32 {
 }
 
 /** Raw literals, or the one that all of them are. */
-function writePlain(kind: u32, literals: usize, count: u32, dst: usize): u32 {
+function writePlain(kind: u32, literals: usize, count: u32, dst: usize, stop: usize): u32 {
   const headBytes: u32 = 1 + <u32>(count >= 32) + <u32>(count >= 4096);
+  if (kind == RAW && dst + headBytes + count > stop) return 0;
   if (headBytes == 1) store<u8>(dst, <u8>(kind | (count << 3)));
   else {
     store<u16>(dst, <u16>(kind | (headBytes == 2 ? 4 : 12) | (count << 4)));

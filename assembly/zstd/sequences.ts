@@ -3,7 +3,10 @@
 // block before.
 import { defaultBits, defaultShares, OFFSETS } from "./defaultshares";
 import {
-  COUNTS,
+  KIND_BYTES,
+  PART_CODE_COUNTS,
+  PART_COUNT,
+  PART_RECORDS,
   SET,
   SET_FRESH,
   SET_LOGS,
@@ -16,7 +19,6 @@ import {
 } from "./encodelayout";
 import { COST_BITS, costOf, scaleCounts, tableBits, writeShares } from "./fseshares";
 import { buildSingle, buildTable } from "./fsetable";
-import { codeSequences, KIND_BYTES } from "./sequencecodes";
 import { encodeSequences } from "./sequencestream";
 
 // @ts-ignore: decorator
@@ -35,31 +37,25 @@ import { encodeSequences } from "./sequencestream";
 @inline const MIN_RARE: u32 = 2048;
 
 /**
- * Writes the section of `count` records at `dst`. Returns its end, or 0 as soon as that lies behind
- * `stop`; up to 512 bytes behind both may be written. New tables go to SET_NEXT and set SET_FRESH.
+ * Writes the section of a part's records at `dst`. Returns its end, or 0 as soon as that lies
+ * behind `stop`; 512 bytes behind both may be written. New tables go to SET_NEXT and set SET_FRESH.
  */
-export function writeSequences(
-  scratch: usize,
-  sequences: usize,
-  count: u32,
-  dst: usize,
-  stop: usize,
-): usize {
+export function writeSequences(scratch: usize, part: usize, dst: usize, stop: usize): usize {
+  const records = <usize>load<u32>(part, PART_RECORDS);
+  const count = load<u32>(part, PART_COUNT);
   store<u32>(scratch, 0, SET_FRESH);
   let op = writeCount(count, dst);
   if (count == 0) return op;
-  const extraBits = codeSequences(scratch, sequences, count);
-  if (op + (extraBits >> 3) > stop) return 0;
   const modes = op++;
   let mode: u32 = 0;
   for (let kind: u32 = 0; kind < 3; kind++) {
-    const chosen = writeTable(scratch, kind, count, op);
+    const chosen = writeTable(scratch, part, kind, op);
     mode = (mode << 2) | (chosen & 3);
     op += chosen >> 2;
   }
   store<u8>(modes, <u8>(mode << 2));
   store<u32>(scratch, 1, SET_FRESH);
-  return encodeSequences(sequences, count, <usize>load<u32>(scratch, SET_NEXT), op, stop);
+  return encodeSequences(records, count, <usize>load<u32>(scratch, SET_NEXT), op, stop);
 }
 
 function writeCount(count: u32, dst: usize): usize {
@@ -78,8 +74,9 @@ function writeCount(count: u32, dst: usize): usize {
 }
 
 /** Makes the table of a kind in SET_NEXT. Returns bytes of its description << 2 | mode. */
-function writeTable(scratch: usize, kind: u32, count: u32, dst: usize): u32 {
-  const counts = scratch + COUNTS + <usize>kind * KIND_BYTES;
+function writeTable(scratch: usize, part: usize, kind: u32, dst: usize): u32 {
+  const counts = part + PART_CODE_COUNTS + <usize>kind * KIND_BYTES;
+  const count = load<u32>(part, PART_COUNT);
   let last: u32 = 0;
   let most: u32 = 0;
   for (let code: u32 = 0; code < 64; code++) {
@@ -101,7 +98,7 @@ function writeTable(scratch: usize, kind: u32, count: u32, dst: usize): u32 {
     return (1 << 2) | SINGLE;
   }
   const work = scratch + WORK;
-  const predefined = work + 1024;
+  const predefined = work + 2048;
   const lastDefault = defaultShares(kind, predefined);
   let mode = PREDEFINED;
   let least = u32.MAX_VALUE;

@@ -1,4 +1,4 @@
-// Which form the literals of a Zstandard block take: raw, a run, a new code or the code of the block
+// Which form the literals of a Zstandard block take: raw, a run, a new code or that of the block
 // before, in one stream or four. Round trips of any input are in compress.test.ts.
 import { describe, expect, test } from "vitest";
 import { type Seen, zstdDecodeOracle } from "../../oracle/zstd.ts";
