@@ -59,9 +59,10 @@ export class ClusterReader {
   /** Tests and decodes a cluster from its bytes, header included. Throws DAMAGED. */
   decode(cluster: number, place: ClusterPlace, bytes: Uint8Array): ClusterContent {
     const { memory } = this;
-    const { encoded, content, results } = memory.ptr;
+    const { encoded, content, decoder } = memory.ptr;
+    const target = (): number => content;
     memory.bytes.set(bytes, encoded);
-    const decoded = decodeCluster(memory, cluster, encoded, bytes.length, content, results);
+    const decoded = decodeCluster(memory, cluster, encoded, bytes.length, target, decoder);
     const { contentBytes, itemCount, isDeltas } = decoded;
     if (itemCount !== place.itemCount || isDeltas !== place.isDeltas) {
       damaged(`cluster ${cluster}`, `${itemCount} items, the index says ${place.itemCount}`);

@@ -10,6 +10,7 @@ import {
   type KernelModule,
 } from "../kernels/load.ts";
 import { IMAGE_CHECKSUM_SCRATCH_BYTES } from "../pipeline/imagechecksum.ts";
+import { DECODE_SCRATCH_BYTES } from "../pool/decodecluster.ts";
 import { MAX_CLUSTER_ENTRY_BYTES } from "../wire/records.ts";
 
 /** The first 64 KiB belong to the kernel module. */
@@ -22,6 +23,7 @@ const partBytes = {
   content: MAX_CLUSTER_BYTES,
   references: DELTA_MAX_REFERENCES * PAGE_BYTES,
   page: PAGE_BYTES,
+  decoder: DECODE_SCRATCH_BYTES,
   checksum: IMAGE_CHECKSUM_SCRATCH_BYTES,
   results: PAGE_BYTES,
 };

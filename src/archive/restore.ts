@@ -3,18 +3,21 @@
 // without.
 import type { Region } from "../core/arena.ts";
 import { PagefoldError } from "../core/errors.ts";
+import { PAGE_BYTES } from "../core/page.ts";
 import { PLACE_BYTES } from "../core/slab.ts";
 import { FINGERPRINT_BYTES } from "../kernels/abi.ts";
 import { IMAGE_CHECKSUM_SCRATCH_BYTES, ImageChecksum } from "../pipeline/imagechecksum.ts";
 import type { EngineResources } from "../pipeline/resources.ts";
+import { RESTORE_RUN_BYTES, type RunPlan } from "../pool/restorerun.ts";
 import type { PlacesRegion, RestoreBase, TaskFault } from "../pool/task.ts";
 import type { OpenBase } from "./basefile.ts";
 import type { ArchiveIndex } from "./index.ts";
-import { bytesOfTask, framesOfRun, type LostRun, type Piece, RestorePlan } from "./restoreplan.ts";
-import { fillFingerprints, writeWords } from "./restorewords.ts";
+import { type LostRun, type Piece, type PlanMemory, RestorePlan } from "./restoreplan.ts";
 
-/** Part of what is free that fingerprints may take: 16 bytes for each frame of a group. */
-const FINGERPRINT_SHARE = 0.5;
+/** Part of what is free that the frames of a group may take. */
+const GROUP_SHARE = 0.5;
+/** What a frame takes at most: its fingerprint, a run of its own and the place of that. */
+const FRAME_BYTES = FINGERPRINT_BYTES + RESTORE_RUN_BYTES + 4;
 /** Tasks that wait for each thread. */
 const TASKS_AHEAD = 3;
 
@@ -27,6 +30,9 @@ export class RestoreSession {
   private readonly signal: AbortSignal | undefined;
   private readonly places: PlacesRegion;
   private readonly regions: Region[] = [];
+  /** By cluster: 1 where the index says that it holds deltas. */
+  private readonly deltas: Uint8Array;
+  private readonly planMemory: PlanMemory;
   private readonly fingerprintsPtr: number;
   private readonly scratchPtr: number;
 
@@ -49,10 +55,18 @@ export class RestoreSession {
     const ptr = this.reserve(placesBytes, "places of clusters");
     this.places = { session: arena.nextSession(), ptr, count: index.clusterCount };
     this.scratchPtr = this.reserve(IMAGE_CHECKSUM_SCRATCH_BYTES, "image checksum");
-    const affordable = (arena.largestFreeBytes * FINGERPRINT_SHARE) / FINGERPRINT_BYTES;
+    this.deltas = new Uint8Array(index.clusterCount);
+    const firstsPtr = this.reserve(Math.max(index.clusterCount, 1) * 4, "clusters");
+    const affordable = (arena.largestFreeBytes * GROUP_SHARE) / FRAME_BYTES;
     // Whole nodes of the checksum's tree, so that pieces of an image follow one another.
     this.maxFrames = Math.max(256, Math.floor(Math.min(affordable, frames + 255) / 256) * 256);
     this.fingerprintsPtr = this.reserve(this.maxFrames * FINGERPRINT_BYTES, "fingerprints");
+    this.planMemory = {
+      words: arena.words,
+      runsPtr: this.reserve(this.maxFrames * RESTORE_RUN_BYTES, "runs"),
+      orderPtr: this.reserve(this.maxFrames * 4, "order of runs"),
+      firstsPtr,
+    };
   }
 
   /** `frames` are all that will be restored, in any number of groups. */
@@ -90,7 +104,7 @@ export class RestoreSession {
     pieces: readonly Omit<Piece, "fingerprintsPtr">[],
     advance: (bytes: number) => void,
   ): Promise<{ lost: LostRun[]; pieces: Piece[]; writtenBytes: number }> {
-    const plan = new RestorePlan();
+    const plan = new RestorePlan(this.planMemory, this.deltas);
     const placed: Piece[] = [];
     let ptr = this.fingerprintsPtr;
     for (const piece of pieces) {
@@ -99,11 +113,12 @@ export class RestoreSession {
       ptr += piece.frameCount * FINGERPRINT_BYTES;
       await plan.add(this.index, own, this.signal);
     }
-    const { arena, kernels } = this.resources;
-    const zeros = { arena, kernels, scratchPtr: this.scratchPtr };
-    fillFingerprints(zeros, this.fingerprintsPtr, (ptr - this.fingerprintsPtr) / FINGERPRINT_BYTES);
-    for (const run of plan.words) await writeWords(zeros, run);
-    const lost = plan.lost.concat(await this.runTasks(plan, advance));
+    this.fillWithZeros(ptr);
+    const runs = plan.arrange();
+    const { lost } = plan;
+    for (const isDeltas of [false, true]) {
+      lost.push(...(await this.runTasks(plan, runs, isDeltas, advance)));
+    }
     return { lost, pieces: placed, writtenBytes: plan.writtenBytes };
   }
 
@@ -117,23 +132,26 @@ export class RestoreSession {
     for (const region of this.regions) this.resources.arena.release(region);
   }
 
-  private async runTasks(plan: RestorePlan, advance: (bytes: number) => void): Promise<LostRun[]> {
+  private async runTasks(
+    plan: RestorePlan,
+    runs: RunPlan,
+    isDeltas: boolean,
+    advance: (bytes: number) => void,
+  ): Promise<LostRun[]> {
     const { pool } = this.resources;
     const { places, base } = this;
     const lost: LostRun[] = [];
     const running = new Set<Promise<void>>();
     let failure: { reason: unknown } | undefined;
-    for (const { runs, owners } of plan.tasks()) {
+    for (const { first, end, byteLength } of plan.tasks(isDeltas)) {
       if (this.signal?.aborted) failure ??= { reason: this.signal.reason };
       if (failure) break;
       const done = pool
-        .run({ kind: "restore", places, runs, base })
+        .run({ kind: "restore", places, plan: runs, first, end, isDeltas, base })
         .then(({ faults, fault }) => {
-          if (fault) throw writeError(fault, owners);
-          for (const { run, reason } of faults) {
-            lost.push({ piece: owners[run], ...framesOfRun(owners[run], runs, run), reason });
-          }
-          advance(bytesOfTask(runs));
+          if (fault) throw writeError(fault, plan);
+          for (const { run, reason } of faults) lost.push({ ...plan.framesOf(run), reason });
+          advance(byteLength);
         })
         .catch((reason) => {
           failure ??= { reason };
@@ -148,11 +166,26 @@ export class RestoreSession {
     return lost;
   }
 
+  /** Frames are zero unless a run says otherwise: gives all up to `end` that fingerprint. */
+  private fillWithZeros(end: number): void {
+    const { arena, kernels } = this.resources;
+    const { fingerprintsPtr, scratchPtr } = this;
+    if (end === fingerprintsPtr) return;
+    arena.bytes.fill(0, scratchPtr, scratchPtr + PAGE_BYTES);
+    kernels.fingerprintPages(scratchPtr, 1, fingerprintsPtr);
+    for (let filled = fingerprintsPtr + FINGERPRINT_BYTES; filled < end; ) {
+      const length = Math.min(filled - fingerprintsPtr, end - filled);
+      arena.bytes.copyWithin(filled, fingerprintsPtr, fingerprintsPtr + length);
+      filled += length;
+    }
+  }
+
   private async fillPlaces(fd: number): Promise<void> {
     const { view } = this.resources.arena;
     for (let cluster = 0; cluster < this.index.clusterCount; cluster++) {
       const at = this.places.ptr + cluster * PLACE_BYTES;
-      const { byteOffset, byteLength } = await this.placeOf(cluster);
+      const { byteOffset, byteLength, isDeltas } = await this.placeOf(cluster);
+      this.deltas[cluster] = isDeltas ? 1 : 0;
       view.setFloat64(at, byteOffset, true);
       view.setUint32(at + 8, byteLength, true);
       view.setUint32(at + 12, fd, true);
@@ -160,12 +193,14 @@ export class RestoreSession {
   }
 
   /** A cluster whose place is lost has length 0: its pages cannot be had. */
-  private async placeOf(cluster: number): Promise<{ byteOffset: number; byteLength: number }> {
+  private async placeOf(
+    cluster: number,
+  ): Promise<{ byteOffset: number; byteLength: number; isDeltas: boolean }> {
     try {
       return await this.index.placeOf(cluster, this.signal);
     } catch (error) {
       if (!(error instanceof PagefoldError && error.code === "DAMAGED")) throw error;
-      return { byteOffset: 0, byteLength: 0 };
+      return { byteOffset: 0, byteLength: 0, isDeltas: false };
     }
   }
 
@@ -176,7 +211,8 @@ export class RestoreSession {
   }
 }
 
-function writeError(fault: TaskFault & { run?: number }, owners: readonly Piece[]): Error {
-  const path = fault.run === undefined ? "unpack" : owners[fault.run].path;
+function writeError(fault: TaskFault & { run?: number }, plan: RestorePlan): Error {
+  const { run = -1 } = fault;
+  const path = run < 0 ? "unpack" : plan.framesOf(run).piece.path;
   return new PagefoldError("OUTPUT", `${path}: ${fault.reason}`);
 }

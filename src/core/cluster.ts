@@ -13,6 +13,7 @@ export const CLUSTER_COVERED_OFFSET = 8;
 
 export const CODEC_RAW = 1;
 export const CODEC_LZ4 = 2;
+export const CODEC_ZSTD = 3;
 export const KIND_PAGES = 1;
 export const KIND_DELTAS = 2;
 
@@ -59,7 +60,7 @@ export function decodeClusterHeader(
   if (header.payloadBytes !== byteLength - CLUSTER_HEADER_BYTES) {
     fail(`a payload of ${header.payloadBytes} bytes in ${byteLength}`);
   }
-  if (header.codec !== CODEC_RAW && header.codec !== CODEC_LZ4) fail(`codec ${header.codec}`);
+  if (header.codec < CODEC_RAW || header.codec > CODEC_ZSTD) fail(`codec ${header.codec}`);
   if (header.kind !== KIND_PAGES && header.kind !== KIND_DELTAS) fail(`kind ${header.kind}`);
   if (header.itemCount < 1 || header.itemCount > MAX_CLUSTER_ITEMS) {
     fail(`${header.itemCount} items`);

@@ -8,33 +8,34 @@ import { type DecodedCluster, type DecodeMemory, decodeCluster } from "./decodec
 import type { Scratch } from "./scratch.ts";
 import type { PlacesRegion } from "./task.ts";
 
+/** Bytes of a slot as long as no larger cluster was asked for. */
+const LEAST_SLOT_BYTES = 1 << 16;
+
 export class ClusterCache {
   private readonly memory: DecodeMemory;
   private readonly scratch: Scratch;
   /** Decoded clusters by number, least recently used first. */
   private readonly held = new Map<number, DecodedCluster>();
-  /** Addresses that no held cluster has. */
-  private readonly free: number[];
+  /** Slots are all of one size: that of the largest cluster of the session so far. */
+  private slotBytes = LEAST_SLOT_BYTES;
+  /** Addresses of slots that no held cluster has. */
+  private free: number[] = [];
   private session = -1;
 
   constructor(memory: DecodeMemory, scratch: Scratch) {
     this.memory = memory;
     this.scratch = scratch;
-    const { cached, cachedCount } = scratch;
-    this.free = Array.from({ length: cachedCount }, (_, i) => cached + i * MAX_CLUSTER_BYTES);
   }
 
   /**
-   * The content of a cluster, valid until `cachedCount` others were asked for; undefined if it has
-   * no place. Throws DAMAGED.
+   * The content of a cluster, valid until the next one is asked for; undefined if it has no place.
+   * Throws DAMAGED.
    */
   get(cluster: number, places: PlacesRegion): DecodedCluster | undefined {
     if (this.session !== places.session) {
       this.session = places.session;
-      for (const { ptr } of this.held.values()) this.free.push(ptr);
-      this.held.clear();
+      this.divide(LEAST_SLOT_BYTES);
     }
-    if (cluster >= places.count) return undefined;
     let decoded = this.held.get(cluster);
     if (decoded) this.held.delete(cluster);
     else decoded = this.load(cluster, places);
@@ -42,30 +43,23 @@ export class ClusterCache {
     return decoded;
   }
 
-  private load(cluster: number, places: PlacesRegion): DecodedCluster | undefined {
-    const { view } = this.memory;
+  /**
+   * Reads header and payload of a cluster, valid until the next one is fetched; undefined if it has
+   * no place. Throws DAMAGED.
+   */
+  fetch(cluster: number, places: PlacesRegion): { ptr: number; byteLength: number } | undefined {
+    if (cluster >= places.count) return undefined;
+    const { view, bytes } = this.memory;
     const at = places.ptr + cluster * PLACE_BYTES;
     const byteLength = view.getUint32(at + 8, true);
     if (byteLength === 0) return undefined;
     const byteOffset = view.getFloat64(at, true);
     const fd = view.getUint32(at + 12, true);
-    const source = fd === IN_MEMORY ? byteOffset : this.fetch(cluster, fd, byteOffset, byteLength);
-    const { results } = this.scratch;
-    const target = this.place();
-    try {
-      return decodeCluster(this.memory, cluster, source, byteLength, target, results);
-    } catch (error) {
-      this.free.push(target);
-      throw error;
-    }
-  }
-
-  /** Reads header and payload into scratch memory. */
-  private fetch(cluster: number, fd: number, byteOffset: number, byteLength: number): number {
+    if (fd === IN_MEMORY) return { ptr: byteOffset, byteLength };
     const { payload } = this.scratch;
     let got: number;
     try {
-      got = readSync(fd, this.memory.bytes, payload, byteLength, byteOffset);
+      got = readSync(fd, bytes, payload, byteLength, byteOffset);
     } catch (error) {
       const reason = `${reasonOf(error)} at offset ${byteOffset}`;
       throw new PagefoldError("DAMAGED", `cluster ${cluster}: ${reason}`, { cause: error });
@@ -74,15 +68,46 @@ export class ClusterCache {
       const reason = `${got} of ${byteLength} bytes at offset ${byteOffset}`;
       throw new PagefoldError("DAMAGED", `cluster ${cluster}: ${reason}`);
     }
-    return payload;
+    return { ptr: payload, byteLength };
+  }
+
+  private load(cluster: number, places: PlacesRegion): DecodedCluster | undefined {
+    const found = this.fetch(cluster, places);
+    if (!found) return undefined;
+    const { memory, scratch } = this;
+    let slot: number | undefined;
+    const place = (contentBytes: number): number => {
+      slot = this.place(contentBytes);
+      return slot;
+    };
+    try {
+      return decodeCluster(memory, cluster, found.ptr, found.byteLength, place, scratch.decoder);
+    } catch (error) {
+      if (slot !== undefined) this.free.push(slot);
+      throw error;
+    }
   }
 
   /** Room for one more; the least recently used cluster gives way. */
-  private place(): number {
+  private place(contentBytes: number): number {
+    if (contentBytes > this.slotBytes) {
+      let slotBytes = this.slotBytes;
+      while (slotBytes < contentBytes) slotBytes *= 2;
+      this.divide(slotBytes);
+    }
     const ptr = this.free.pop();
     if (ptr !== undefined) return ptr;
     const [oldest, decoded] = this.held.entries().next().value as [number, DecodedCluster];
     this.held.delete(oldest);
     return decoded.ptr;
+  }
+
+  /** Forgets everything and makes slots of `slotBytes`. */
+  private divide(slotBytes: number): void {
+    const { cached, cachedCount } = this.scratch;
+    this.held.clear();
+    this.slotBytes = slotBytes;
+    const count = Math.floor((cachedCount * MAX_CLUSTER_BYTES) / slotBytes);
+    this.free = Array.from({ length: count }, (_, i) => cached + (count - 1 - i) * slotBytes);
   }
 }

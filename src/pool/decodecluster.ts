@@ -2,13 +2,17 @@
 import {
   CLUSTER_COVERED_OFFSET,
   CLUSTER_HEADER_BYTES,
+  CODEC_LZ4,
   CODEC_RAW,
   decodeClusterHeader,
   KIND_DELTAS,
 } from "../core/cluster.ts";
 import { PagefoldError } from "../core/errors.ts";
 import { PAGE_BYTES } from "../core/page.ts";
-import type { Kernels } from "../kernels/abi.ts";
+import { type Kernels, ZSTD_DECODE_BYTES } from "../kernels/abi.ts";
+
+/** Scratch memory that decoding a cluster needs. */
+export const DECODE_SCRATCH_BYTES = ZSTD_DECODE_BYTES;
 
 /** A decoded cluster in linear memory. */
 export interface DecodedCluster {
@@ -26,31 +30,38 @@ export interface DecodeMemory {
 }
 
 /**
- * Decodes the cluster (header and payload, `byteLength` bytes) at `source` to `target`, which has
- * room for 1 MiB; `resultPtr` has room for 8 bytes. Throws DAMAGED, naming the cluster.
+ * Decodes the cluster (header and payload, `byteLength` bytes) at `source` to where `place` says,
+ * once the bytes of the content are known; `scratchPtr` has DECODE_SCRATCH_BYTES. Throws DAMAGED,
+ * naming the cluster.
  */
 export function decodeCluster(
   memory: DecodeMemory,
   cluster: number,
   source: number,
   byteLength: number,
-  target: number,
-  resultPtr: number,
+  place: (contentBytes: number) => number,
+  scratchPtr: number,
 ): DecodedCluster {
   const { kernels, view } = memory;
   const header = decodeClusterHeader(view, source, cluster, byteLength);
-  kernels.checksum(source + CLUSTER_COVERED_OFFSET, byteLength - CLUSTER_COVERED_OFFSET, resultPtr);
-  if (view.getBigUint64(resultPtr, true) !== view.getBigUint64(source, true)) {
+  const coveredBytes = byteLength - CLUSTER_COVERED_OFFSET;
+  kernels.checksum(source + CLUSTER_COVERED_OFFSET, coveredBytes, scratchPtr);
+  if (view.getBigUint64(scratchPtr, true) !== view.getBigUint64(source, true)) {
     throw new PagefoldError("DAMAGED", `cluster ${cluster}: wrong checksum`);
   }
   const payload = source + CLUSTER_HEADER_BYTES;
   const { contentBytes, itemCount, payloadBytes } = header;
+  const target = place(contentBytes);
   if (header.codec === CODEC_RAW) {
     memory.bytes.copyWithin(target, payload, payload + payloadBytes);
   } else {
-    const length = kernels.lz4Decompress(payload, payloadBytes, target, contentBytes);
+    const isLz4 = header.codec === CODEC_LZ4;
+    const length = isLz4
+      ? kernels.lz4Decompress(payload, payloadBytes, target, contentBytes)
+      : kernels.zstdDecompress(payload, payloadBytes, target, contentBytes, scratchPtr);
     if (length !== contentBytes) {
-      const reason = `LZ4 gives ${length} instead of ${contentBytes} bytes`;
+      const codec = isLz4 ? "LZ4" : "Zstandard";
+      const reason = `${codec} gives ${length} instead of ${contentBytes} bytes`;
       throw new PagefoldError("DAMAGED", `cluster ${cluster}: ${reason}`);
     }
   }

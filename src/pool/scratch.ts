@@ -3,16 +3,20 @@ import { MAX_CLUSTER_BYTES } from "../core/limits.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import { BATCH_PAGES } from "../core/slab.ts";
 import { DELTA_MAX_REFERENCES, DELTA_SCRATCH_BYTES, LZ4_SCRATCH_BYTES } from "../kernels/abi.ts";
+import { MAX_CLUSTER_ENTRY_BYTES } from "../wire/records.ts";
+import { DECODE_SCRATCH_BYTES } from "./decodecluster.ts";
 
 const PAGES_BYTES = BATCH_PAGES * PAGE_BYTES;
 
 const fixedParts = {
   lz4: LZ4_SCRATCH_BYTES,
+  decoder: DECODE_SCRATCH_BYTES,
   delta: DELTA_SCRATCH_BYTES,
   staging: MAX_CLUSTER_BYTES,
   deltas: PAGES_BYTES,
   /** Bytes of each delta, u32. */
   lengths: BATCH_PAGES * 4,
+  /** What pages are compared with, or pages that are restored. */
   candidates: PAGES_BYTES,
   references: DELTA_MAX_REFERENCES * PAGE_BYTES,
   pairs: BATCH_PAGES * 8,
@@ -20,13 +24,13 @@ const fixedParts = {
   referencePtrs: 4096,
   results: 4096,
   fingerprints: 4096,
-  payload: MAX_CLUSTER_BYTES + 4096,
+  payload: MAX_CLUSTER_ENTRY_BYTES,
 };
 const FIXED_BYTES = Object.values(fixedParts).reduce((sum, bytes) => sum + bytes, 0);
 
 /** Addresses of the parts of a thread's scratch memory. */
 export type Scratch = Record<keyof typeof fixedParts, number> & {
-  /** Decoded clusters that are kept, 1 MiB each. */
+  /** Decoded clusters that are kept: `cachedCount` of the largest kind. */
   cached: number;
   cachedCount: number;
 };

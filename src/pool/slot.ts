@@ -8,9 +8,19 @@ import type { PlacesRegion, TaskContext } from "./task.ts";
 /** Puts `count` frames of the base image from `frame` on at `target`. */
 export type BaseReader = (frame: number, count: number, target: number) => void;
 
+/** Puts a page that is stored without references at `target`. False if it does not know it. */
+export type PlainReader = (cluster: number, item: number, target: number) => boolean;
+
+/** Where reference pages are, other than in clusters. */
+export interface ReferenceSources {
+  readonly base: BaseReader | undefined;
+  /** Asked before a cluster is decoded. */
+  readonly plain: PlainReader;
+}
+
 /**
  * Puts the page in slot (cluster, item) at `target`. False if its cluster has no place, or if it
- * is a delta against a base image and there is no `base`. Throws DAMAGED for a broken archive.
+ * is a delta against a base image and there is none. Throws DAMAGED for a broken archive.
  */
 export function readSlot(
   context: TaskContext,
@@ -18,7 +28,7 @@ export function readSlot(
   cluster: number,
   item: number,
   target: number,
-  base?: BaseReader,
+  sources?: ReferenceSources,
 ): boolean {
   const { view, bytes, clusters, scratch } = context;
   const decoded = clusters.get(cluster, places);
@@ -36,10 +46,11 @@ export function readSlot(
   for (const [i, reference] of references.entries()) {
     const page = scratch.references + i * PAGE_BYTES;
     if ("baseFrame" in reference) {
-      if (!base) return false;
-      base(reference.baseFrame, 1, page);
-    } else if (!readPlainSlot(context, places, reference, page)) {
-      return false;
+      if (!sources?.base) return false;
+      sources.base(reference.baseFrame, 1, page);
+    } else {
+      const isThere = sources?.plain(reference.cluster, reference.item, page) ?? false;
+      if (!isThere && !readPlainSlot(context, places, reference, page)) return false;
     }
     view.setUint32(scratch.referencePtrs + i * 4, page, true);
   }

@@ -2,6 +2,7 @@
 // shared memory. A failure is part of the answer, because errors lose their code on the way.
 import type { Kernels } from "../kernels/abi.ts";
 import type { ClusterCache } from "./clustercache.ts";
+import type { RunPlan } from "./restorerun.ts";
 import type { Scratch } from "./scratch.ts";
 
 /** Reads file ranges into a slab and surveys its pages. */
@@ -48,12 +49,16 @@ export interface PlacesRegion {
   readonly count: number;
 }
 
-/** Puts stored pages into files; see restoretask.ts. */
+/** Puts stored pages into files; see restorerun.ts. */
 export interface RestoreTask {
   readonly kind: "restore";
   readonly places: PlacesRegion;
-  /** Runs of pages, `RUN_FIELDS` numbers each, best in the order of their clusters. */
-  readonly runs: Float64Array;
+  readonly plan: RunPlan;
+  /** Runs [first, end) of the plan's order. */
+  readonly first: number;
+  readonly end: number;
+  /** True when their pages are deltas, whose references have been restored by then. */
+  readonly isDeltas: boolean;
   readonly base: RestoreBase | undefined;
 }
 
@@ -63,7 +68,7 @@ export interface RestoreBase {
   readonly segments: readonly number[];
 }
 
-/** Why the pages of a run cannot be had. */
+/** Why the pages of a run, by its first word, cannot be had. */
 export interface RunFault {
   readonly run: number;
   readonly reason: string;
