@@ -158,7 +158,8 @@ class FrameReader {
   }
 
   private badSize(head: ZstdFrameHead): PagefoldError {
-    const there = `${this.contentBytes}${this.contentBytes > (head.contentBytes ?? 0) ? " or more" : ""}`;
+    const isMore = this.contentBytes > (head.contentBytes ?? 0);
+    const there = `${this.contentBytes}${isMore ? " or more" : ""}`;
     return this.damage(`its content has ${there} bytes, its head says ${head.contentBytes}`);
   }
 

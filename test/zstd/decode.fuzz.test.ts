@@ -22,10 +22,11 @@ const seed = randomSeed("zstd decode fuzz");
 
 /**
  * Where RFC 8878 is broken and the real decoder (1.5) may go on: blocks above the limit of a small
- * window, Huffman codes of 12 bits, streams that leave bits or lack some. Our output has a limit
- * here, and the command's has none.
+ * window, Huffman codes of 12 bits, streams that leave bits or lack some. The command does not
+ * look at the window of a small frame, and has no limit of output.
  */
 const STRICTER = [
+  abi.ZSTD_WINDOW,
   abi.ZSTD_BAD_BLOCK,
   abi.ZSTD_LONG_CODES,
   abi.ZSTD_BAD_LITERALS,

@@ -1,5 +1,5 @@
 // Every frame that the `zstd` command writes is read by us, at once and as a stream: all levels,
-// over text, painted, random and real bytes. Many contents go to one process, as processes are dear.
+// over text, painted, random and real bytes. Many contents go to one process: processes are dear.
 import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
