@@ -114,7 +114,7 @@
 
 /** All that compressing a Zstandard frame needs: assembly/zstd/encodelayout.ts says what for. */
 // @ts-ignore: decorator
-@inline export const ZSTD_COMPRESS_SCRATCH_BYTES: u32 = 2097152;
+@inline export const ZSTD_COMPRESS_SCRATCH_BYTES: u32 = 2621440;
 
 /** A decoding context of Zstandard, which assembly/zstd/decodecontext.ts draws. */
 // @ts-ignore: decorator

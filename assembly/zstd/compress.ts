@@ -27,10 +27,14 @@ import {
 } from "./encodelayout";
 import { writeLiterals } from "./literals";
 import { findFast, findFastInit } from "./matchfast";
+import { findOptimal, findOptimalInit } from "./matchoptimal";
 import { cutBlock } from "./parts";
 import { fillCodes } from "./sequencecodes";
 import { writeSequences } from "./sequences";
 
+/** The level that searches for the smallest frame. */
+// @ts-ignore: decorator
+@inline const SMALL: u32 = 2;
 // @ts-ignore: decorator
 @inline const MAGIC: u32 = 0xfd2fb528;
 // @ts-ignore: decorator
@@ -66,11 +70,12 @@ export function zstdCompress(
   const dstEnd = dst + <usize>dstCapacity;
   const end = src + <usize>srcLength;
   initFrame(scratch);
-  findFastInit(scratch + FINDER, srcLength);
+  if (level == SMALL) findOptimalInit(scratch + FINDER, srcLength);
+  else findFastInit(scratch + FINDER, srcLength);
   let ip = src;
   do {
     const blockEnd = min(ip + <usize>BLOCK_MAX, end);
-    op = writeBlock(src, ip, blockEnd, blockEnd == end, op, dstEnd, scratch);
+    op = writeBlock(src, ip, blockEnd, blockEnd == end, op, dstEnd, level, scratch);
     if (op == 0) return 0;
     ip = blockEnd;
   } while (ip < end);
@@ -103,6 +108,7 @@ function writeBlock(
   last: bool,
   dst: usize,
   dstEnd: usize,
+  level: u32,
   scratch: usize,
 ): usize {
   const length = to - from;
@@ -115,7 +121,12 @@ function writeBlock(
   const finder = scratch + FINDER;
   const repeats12 = load<u64>(finder);
   const repeats3 = load<u32>(finder, 8);
-  const count = findFast(frameStart, from, to, finder, scratch + SEQUENCES, scratch + LITERALS);
+  const records = scratch + SEQUENCES;
+  const literals = scratch + LITERALS;
+  const count =
+    level == SMALL
+      ? findOptimal(frameStart, from, to, finder, records, literals)
+      : findFast(frameStart, from, to, finder, records, literals);
   const parts = cutBlock(scratch, count, load<u32>(finder, 12), <u32>length);
   const isRoomy = room >= length + ROOM;
   const body = isRoomy ? dst : scratch + STAGED;

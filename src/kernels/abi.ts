@@ -37,7 +37,7 @@ export const RUN_UNIFORM = 2;
 export const RUN_STORED = 3;
 export const RUN_DELTA = 4;
 export const RUN_EQUAL = 5;
-export const ZSTD_COMPRESS_SCRATCH_BYTES = 2_097_152;
+export const ZSTD_COMPRESS_SCRATCH_BYTES = 2_621_440;
 export const ZSTD_DECODE_BYTES = 153_888;
 export const ZSTD_MAX_WINDOW_BYTES = 134_217_728;
 // Why a decoder of Zstandard refuses (assembly/layout.ts), as negative results:
