@@ -1,15 +1,19 @@
 // Packs what a batch stores into clusters (docs/format.md §1.3): gathers pages or deltas,
-// compresses them, writes header and checksum. The one caller of LZ4 on the way of a page.
+// compresses them, writes header and checksum. The one caller of compressors on the way of a page.
 import { checksum } from "./checksum";
 import {
   ACTION_STORE,
   CLUSTER_ENTRY_BYTES,
   CLUSTER_IS_DELTAS,
   CLUSTER_IS_RAW,
+  COMPRESS_LZ4,
+  COMPRESS_NONE,
+  COMPRESS_ZSTD,
   OUTCOME_STORED,
   PAGE_BYTES,
 } from "./layout";
 import { lz4Compress } from "./lz4";
+import { zstdCompress } from "./zstd/compress";
 
 // @ts-ignore: decorator
 @inline const HEADER_BYTES: u32 = 24;
@@ -21,18 +25,17 @@ import { lz4Compress } from "./lz4";
 // @ts-ignore: decorator
 @inline const CODEC_LZ4: u32 = 2;
 // @ts-ignore: decorator
+@inline const CODEC_ZSTD: u32 = 3;
+// @ts-ignore: decorator
 @inline const KIND_PAGES: u32 = 1;
 // @ts-ignore: decorator
 @inline const KIND_DELTAS: u32 = 2;
-/** What LZ4 takes at once. */
-// @ts-ignore: decorator
-@inline const LZ4_MAX_BYTES: u32 = 65536;
 // @ts-ignore: decorator
 @inline const MAX_ITEMS: u32 = 256;
 
 /**
- * Packs the pages whose plan says STORE, `clusterPages` to a cluster, one cluster after another
- * from `outPtr` on. Marks them STORED, fills an entry for each cluster and returns their number.
+ * Packs the pages whose plan says STORE, about equally many and at most `clusterPages` to a
+ * cluster, one cluster after another from `outPtr` on. Marks them STORED, fills an entry for each cluster and returns their number.
  */
 export function packPages(
   planPtr: usize,
@@ -43,9 +46,12 @@ export function packPages(
   compress: u32,
   outPtr: usize,
   stagingPtr: usize,
-  lz4Ptr: usize,
+  codecPtr: usize,
   entriesPtr: usize,
 ): u32 {
+  const stored = countStored(planPtr, planStride, pageCount);
+  const clusterCount = (stored + clusterPages - 1) / clusterPages;
+  const equalShare = (stored + clusterCount - 1) / max<u32>(clusterCount, 1);
   let clusters: u32 = 0;
   let offset: u32 = 0;
   let gathered: u32 = 0;
@@ -71,17 +77,25 @@ export function packPages(
       }
       gathered++;
     }
-    if (gathered == 0 || (!atEnd && gathered < clusterPages)) continue;
+    if (gathered == 0 || (!atEnd && gathered < equalShare)) continue;
     const source = inPlace ? pagesPtr + <usize>(first * PAGE_BYTES) : stagingPtr;
     const entry = entriesPtr + <usize>(clusters * CLUSTER_ENTRY_BYTES);
     const bytes = gathered * PAGE_BYTES;
     offset += writeCluster(
-      source, bytes, gathered, KIND_PAGES, compress, outPtr, offset, lz4Ptr, entry,
+      source, bytes, gathered, KIND_PAGES, compress, outPtr, offset, codecPtr, entry,
     );
     clusters++;
     gathered = 0;
   }
   return clusters;
+}
+
+function countStored(planPtr: usize, planStride: u32, pageCount: u32): u32 {
+  let stored: u32 = 0;
+  for (let page: u32 = 0; page < pageCount; page++) {
+    if (load<u32>(planPtr + <usize>(page * planStride)) == ACTION_STORE) stored++;
+  }
+  return stored;
 }
 
 /**
@@ -98,7 +112,7 @@ export function packDeltas(
   outPtr: usize,
   offset: u32,
   stagingPtr: usize,
-  lz4Ptr: usize,
+  codecPtr: usize,
   entriesPtr: usize,
 ): u32 {
   let clusters: u32 = 0;
@@ -120,7 +134,7 @@ export function packDeltas(
     const entry = entriesPtr + <usize>(clusters * CLUSTER_ENTRY_BYTES);
     const content = bytes + items * 2;
     offset += writeCluster(
-      stagingPtr, content, items, KIND_DELTAS, compress, outPtr, offset, lz4Ptr, entry,
+      stagingPtr, content, items, KIND_DELTAS, compress, outPtr, offset, codecPtr, entry,
     );
     clusters++;
   }
@@ -136,23 +150,27 @@ function writeCluster(
   compress: u32,
   outPtr: usize,
   offset: u32,
-  lz4Ptr: usize,
+  codecPtr: usize,
   entry: usize,
 ): u32 {
   const start = outPtr + <usize>offset;
   const payload = start + <usize>HEADER_BYTES;
   let length: u32 = 0;
-  if (compress != 0 && contentBytes <= LZ4_MAX_BYTES) {
-    length = lz4Compress(source, contentBytes, payload, contentBytes - 1, lz4Ptr);
+  if (compress == COMPRESS_LZ4) {
+    length = lz4Compress(source, contentBytes, payload, contentBytes - 1, codecPtr);
+  } else if (compress != COMPRESS_NONE) {
+    const level = compress - COMPRESS_ZSTD + 1;
+    length = zstdCompress(source, contentBytes, payload, contentBytes - 1, level, codecPtr);
   }
   const isRaw = length == 0;
+  const codec = isRaw ? CODEC_RAW : compress == COMPRESS_LZ4 ? CODEC_LZ4 : CODEC_ZSTD;
   if (isRaw) {
     memory.copy(payload, source, contentBytes);
     length = contentBytes;
   }
   store<u32>(start, length, 8);
   store<u32>(start, contentBytes, 12);
-  store<u32>(start, (isRaw ? CODEC_RAW : CODEC_LZ4) | (kind << 8) | (items << 16), 16);
+  store<u32>(start, codec | (kind << 8) | (items << 16), 16);
   store<u32>(start, 0, 20);
   const byteLength = HEADER_BYTES + length;
   checksum(start + <usize>COVERED_OFFSET, byteLength - COVERED_OFFSET, start);

@@ -81,6 +81,16 @@
 // @ts-ignore: decorator
 @inline export const OUTCOME_DELTA: u32 = 4;
 
+// How clusters are compressed. Zstandard comes in levels: COMPRESS_ZSTD is the first.
+// @ts-ignore: decorator
+@inline export const COMPRESS_NONE: u32 = 0;
+// @ts-ignore: decorator
+@inline export const COMPRESS_LZ4: u32 = 1;
+// @ts-ignore: decorator
+@inline export const COMPRESS_ZSTD: u32 = 2;
+// @ts-ignore: decorator
+@inline export const COMPRESS_ZSTD_SMALL: u32 = 3;
+
 // Encoded cluster (16 bytes): u32 offset, u32 bytes with header, u32 items, u32 flags
 // @ts-ignore: decorator
 @inline export const CLUSTER_ENTRY_BYTES: u32 = 16;

@@ -13,7 +13,7 @@ import type { FrameCounts } from "./wire/imagehead.ts";
 export type * from "./archiveapi.ts";
 
 /** Names of the compression levels. `store` folds pages but compresses nothing. */
-export type Level = "fast" | "store";
+export type Level = "store" | "fast" | "balanced" | "small";
 
 /** How an engine is opened. */
 export interface EngineOptions {
@@ -44,7 +44,7 @@ export type PackOutput =
 
 /** How to pack, or to append. */
 export interface PackOptions extends OperationOptions {
-  /** Default: "fast". */
+  /** Default: "balanced". */
   level?: Level | undefined;
   /** Store only what is not in this image either; reading then needs it again. */
   base?: BaseInput | undefined;
@@ -138,7 +138,7 @@ export interface Encoder extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** How an encoder encodes. Default: "fast". */
+/** How an encoder encodes. Default: "balanced". */
 export interface EncoderOptions {
   level?: Level;
 }

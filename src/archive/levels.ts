@@ -1,18 +1,22 @@
 // What the names of the compression levels mean.
 import type { Level } from "../api.ts";
 import { PagefoldError } from "../core/errors.ts";
+import { COMPRESS_LZ4, COMPRESS_NONE, COMPRESS_ZSTD, COMPRESS_ZSTD_SMALL } from "../kernels/abi.ts";
 import type { LevelParameters } from "../pipeline/pipeline.ts";
 
-export const DEFAULT_LEVEL: Level = "fast";
+export const DEFAULT_LEVEL: Level = "balanced";
 
 const LEVELS: Record<Level, LevelParameters> = {
+  store: { clusterPages: 16, compress: COMPRESS_NONE, sampleBits: 6, minVotes: 2 },
   // 64 KiB is what LZ4 can look back on with 16-bit positions.
-  fast: { clusterPages: 16, compress: true, sampleBits: 6, minVotes: 2 },
-  store: { clusterPages: 16, compress: false, sampleBits: 6, minVotes: 2 },
+  fast: { clusterPages: 16, compress: COMPRESS_LZ4, sampleBits: 6, minVotes: 2 },
+  balanced: { clusterPages: 64, compress: COMPRESS_ZSTD, sampleBits: 4, minVotes: 3 },
+  small: { clusterPages: 256, compress: COMPRESS_ZSTD_SMALL, sampleBits: 3, minVotes: 4 },
 };
 
 export function levelParameters(level: Level = DEFAULT_LEVEL): LevelParameters {
   const parameters = LEVELS[level];
-  if (!parameters) throw new PagefoldError("USAGE", `level "${level}": fast or store`);
+  const names = Object.keys(LEVELS).join(", ");
+  if (!parameters) throw new PagefoldError("USAGE", `level "${level}": one of ${names}`);
   return parameters;
 }

@@ -1,6 +1,6 @@
 // Writes the live content of an archive anew: images that are kept are read page by page and folded
 // again, so that what they share lies together and what nobody uses is left behind.
-import type { OperationOptions } from "../api.ts";
+import type { Level, OperationOptions } from "../api.ts";
 import { PagefoldError } from "../core/errors.ts";
 import type { PageSource } from "../image/image.ts";
 import type { EngineResources } from "../pipeline/resources.ts";
@@ -15,7 +15,7 @@ import { readFrames } from "./pages.ts";
 
 export interface RepackOptions extends OperationOptions {
   drop?: readonly string[];
-  level?: "fast" | "store" | undefined;
+  level?: Level | undefined;
 }
 
 /** Folds all images of the archive at `path` but those named in `drop` into `destination`. */

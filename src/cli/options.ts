@@ -59,9 +59,12 @@ export interface LevelOption {
 }
 
 export function levelOption(): Option {
-  return new Option("--level <level>", "fast: compress; store: fold pages only")
-    .choices(["fast", "store"] satisfies Level[])
-    .default("fast");
+  return new Option(
+    "--level <level>",
+    "how small: store (fold pages only), fast, balanced or small",
+  )
+    .choices(["store", "fast", "balanced", "small"] satisfies Level[])
+    .default("balanced");
 }
 
 /** What `baseOption` yields. */

@@ -25,6 +25,10 @@ export const OUTCOME_NONE = 1;
 export const OUTCOME_EQUAL = 2;
 export const OUTCOME_STORED = 3;
 export const OUTCOME_DELTA = 4;
+export const COMPRESS_NONE = 0;
+export const COMPRESS_LZ4 = 1;
+export const COMPRESS_ZSTD = 2;
+export const COMPRESS_ZSTD_SMALL = 3;
 export const CLUSTER_ENTRY_BYTES = 16;
 export const CLUSTER_IS_DELTAS = 1;
 export const CLUSTER_IS_RAW = 2;
@@ -148,7 +152,10 @@ export interface Kernels {
     pagePtr: number,
   ): number;
 
-  /** Packs the pages that a plan wants stored into clusters; returns how many. */
+  /**
+   * Packs the pages that a plan wants stored into clusters; returns how many. `compress` is one of
+   * COMPRESS_NONE …, whose scratch is at `codecPtr`.
+   */
   packPages(
     planPtr: number,
     planStride: number,
@@ -158,7 +165,7 @@ export interface Kernels {
     compress: number,
     outPtr: number,
     stagingPtr: number,
-    lz4Ptr: number,
+    codecPtr: number,
     entriesPtr: number,
   ): number;
   /** Packs deltas that lie one after another (lengths u32) into clusters; returns how many. */
@@ -171,7 +178,7 @@ export interface Kernels {
     outPtr: number,
     offset: number,
     stagingPtr: number,
-    lz4Ptr: number,
+    codecPtr: number,
     entriesPtr: number,
   ): number;
   /** Plans pages that need no decision, lists the others (u32); returns how many are listed. */

@@ -44,7 +44,8 @@ export interface PagesPlace {
 /** What a level means to the pipeline. */
 export interface LevelParameters {
   readonly clusterPages: number;
-  readonly compress: boolean;
+  /** COMPRESS_NONE … of the kernels. */
+  readonly compress: number;
   /** How similar pages are found, see `AnchorView`. */
   readonly sampleBits: number;
   readonly minVotes: number;

@@ -7,9 +7,6 @@ import { CandidateReader } from "./candidates.ts";
 import { encodeDelta } from "./deltaitem.ts";
 import type { EncodeTask, TaskContext, TaskResults } from "./task.ts";
 
-/** Deltas are packed together up to what LZ4 takes at once. */
-const DELTA_CLUSTER_BYTES = 65536;
-
 export function runEncode(context: TaskContext, task: EncodeTask): TaskResults["encode"] {
   const candidates = new CandidateReader(context, task);
   compareDuplicates(context, task, candidates);
@@ -70,10 +67,9 @@ function encodeDeltas(context: TaskContext, task: EncodeTask, from: CandidateRea
 /** Packs what is to be stored into the slab, and reads what the kernels say of it. */
 function packClusters(context: TaskContext, task: EncodeTask, deltaCount: number) {
   const { kernels, scratch, view } = context;
-  const { slabPtr, pageCount, clusterPages } = task;
-  const compress = task.compress ? 1 : 0;
+  const { slabPtr, pageCount, clusterPages, compress } = task;
   const [out, entries] = [slabPart(slabPtr, "clusters"), slabPart(slabPtr, "encoded")];
-  const { staging, lz4 } = scratch;
+  const { staging, encoder } = scratch;
   const pageClusters = kernels.packPages(
     slabPart(slabPtr, "plan"),
     PLAN_BYTES,
@@ -83,7 +79,7 @@ function packClusters(context: TaskContext, task: EncodeTask, deltaCount: number
     compress,
     out,
     staging,
-    lz4,
+    encoder,
     entries,
   );
   const offset = endOf(view, entries, pageClusters);
@@ -92,12 +88,12 @@ function packClusters(context: TaskContext, task: EncodeTask, deltaCount: number
     scratch.lengths,
     deltaCount,
     scratch.deltas,
-    DELTA_CLUSTER_BYTES,
+    clusterPages * PAGE_BYTES,
     compress,
     out,
     offset,
     staging,
-    lz4,
+    encoder,
     deltaEntries,
   );
   const clusterCount = pageClusters + deltaClusters;

@@ -2,14 +2,19 @@
 import { MAX_CLUSTER_BYTES } from "../core/limits.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import { BATCH_PAGES } from "../core/slab.ts";
-import { DELTA_MAX_REFERENCES, DELTA_SCRATCH_BYTES, LZ4_SCRATCH_BYTES } from "../kernels/abi.ts";
+import {
+  DELTA_MAX_REFERENCES,
+  DELTA_SCRATCH_BYTES,
+  LZ4_SCRATCH_BYTES,
+  ZSTD_COMPRESS_SCRATCH_BYTES,
+} from "../kernels/abi.ts";
 import { MAX_CLUSTER_ENTRY_BYTES } from "../wire/records.ts";
 import { DECODE_SCRATCH_BYTES } from "./decodecluster.ts";
 
 const PAGES_BYTES = BATCH_PAGES * PAGE_BYTES;
 
 const fixedParts = {
-  lz4: LZ4_SCRATCH_BYTES,
+  encoder: Math.max(LZ4_SCRATCH_BYTES, ZSTD_COMPRESS_SCRATCH_BYTES),
   decoder: DECODE_SCRATCH_BYTES,
   delta: DELTA_SCRATCH_BYTES,
   staging: MAX_CLUSTER_BYTES,

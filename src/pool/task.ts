@@ -37,7 +37,8 @@ export interface EncodeTask {
   readonly listedCount: number;
   /** Pages of one cluster. */
   readonly clusterPages: number;
-  readonly compress: boolean;
+  /** COMPRESS_NONE … of the kernels. */
+  readonly compress: number;
   readonly places: PlacesRegion;
 }
 

@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Engine, PackInput } from "../../src/api.ts";
 import { openArchive } from "../../src/archive/reader.ts";
-import { lz4DecodeOracle } from "../oracle/lz4.ts";
 import { readArchive } from "../oracle/reader.ts";
 import { collector, inPieces, openTestEngine } from "../support/engine.ts";
 import { temporaryFolder } from "../support/folder.ts";
@@ -23,9 +22,7 @@ function fileInput(folder: string, name: string, bytes: Uint8Array): PackInput {
 }
 
 async function expectImages(engine: Engine, path: string, images: Record<string, Uint8Array>) {
-  const lz4 = (payload: Buffer, contentBytes: number): Buffer =>
-    Buffer.from(lz4DecodeOracle(payload, contentBytes) ?? []);
-  const read = await readArchive(readFileSync(path).subarray(0, statSync(path).size), { lz4 });
+  const read = await readArchive(readFileSync(path).subarray(0, statSync(path).size));
   expect(read.map(({ name }) => name)).toEqual(Object.keys(images));
   for (const { name, bytes } of read) expect(Buffer.compare(bytes, images[name])).toBe(0);
   const folder = temporaryFolder();

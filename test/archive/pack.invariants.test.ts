@@ -9,7 +9,7 @@ import { ByteReader } from "../../src/core/bytes.ts";
 import { LOOKUP_FOUND, LOOKUP_INSERTED } from "../../src/kernels/abi.ts";
 import { decodeBatchHeader } from "../../src/wire/batch.ts";
 import { RecordKind, readPagesHead } from "../../src/wire/records.ts";
-import { lz4DecodeOracle } from "../oracle/lz4.ts";
+import { clusterContentOracle } from "../oracle/cluster.ts";
 import { openTestEngine, resourcesOf } from "../support/engine.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { apart, mixed, noise } from "../support/images.ts";
@@ -37,8 +37,7 @@ async function packed(engine: Engine, images: readonly Uint8Array[]) {
 function referencesOf(archive: Buffer, at: number, items: number): number[][] {
   const contentBytes = archive.readUInt32LE(at + 12);
   const payload = archive.subarray(at + 24, at + 24 + archive.readUInt32LE(at + 8));
-  const content = archive[at + 16] === 1 ? payload : lz4DecodeOracle(payload, contentBytes);
-  if (!content) throw new Error(`cluster at ${at} is broken`);
+  const content = clusterContentOracle(archive[at + 16], payload, contentBytes);
   const lists: number[][] = [];
   for (let item = 0, from = items * 2; item < items; item++) {
     const length = content[item * 2] + content[item * 2 + 1] * 256;

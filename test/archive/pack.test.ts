@@ -6,7 +6,6 @@ import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Engine, PackInput } from "../../src/api.ts";
 import { openArchive } from "../../src/archive/reader.ts";
-import { lz4DecodeOracle } from "../oracle/lz4.ts";
 import { readArchive } from "../oracle/reader.ts";
 import { buildCore } from "../support/elf.ts";
 import { collector, inPieces, openTestEngine } from "../support/engine.ts";
@@ -15,8 +14,6 @@ import { apart, mixed, noise } from "../support/images.ts";
 import { randomSeed, seededRandom } from "../support/random.ts";
 
 const MIB = 1 << 20;
-const lz4 = (payload: Buffer, contentBytes: number): Buffer =>
-  Buffer.from(lz4DecodeOracle(payload, contentBytes) ?? []);
 
 type Images = Record<string, Uint8Array>;
 
@@ -32,7 +29,7 @@ function writeImages(folder: string, images: Images): PackInput[] {
 /** Reads an archive in three ways and demands `images` each time. */
 async function expectContent(engine: Engine, path: string, images: Images): Promise<void> {
   const names = Object.keys(images);
-  const oracle = await readArchive(readFileSync(path), { lz4 });
+  const oracle = await readArchive(readFileSync(path));
   expect(oracle.map(({ name }) => name)).toEqual(names);
   for (const { name, bytes } of oracle) {
     expect(`${name} ${Buffer.compare(bytes, images[name])}`).toBe(`${name} 0`);

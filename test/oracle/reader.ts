@@ -1,7 +1,9 @@
 // A slow, obvious reader of the whole format, written from docs/format.md alone: it walks a stream
 // forwards, keeps everything in memory and knows no index.
+
 import { inflateRawSync } from "node:zlib";
 import { createXXHash64, createXXHash128, type IHasher } from "hash-wasm";
+import { clusterContentOracle } from "./cluster.ts";
 import { imageChecksumOf, storedFingerprint } from "./imagechecksum.ts";
 
 export interface OracleImage {
@@ -23,8 +25,6 @@ export interface OracleImage {
 export interface OracleOptions {
   /** Pages of the base image. */
   base?: Buffer[];
-  /** LZ4 block decoder; without one an LZ4 cluster is an error. */
-  lz4?: (payload: Buffer, contentBytes: number) => Buffer;
 }
 
 /** Integers of the format, read one after another. */
@@ -266,8 +266,7 @@ class StreamReader {
     must(bytes[17] === (isDeltas ? 2 : 1) && bytes.readUInt16LE(18) === items, "kind and items");
     const contentBytes = bytes.readUInt32LE(12);
     const payload = bytes.subarray(24);
-    const content = bytes[16] === 1 ? payload : this.options.lz4?.(payload, contentBytes);
-    must(content !== undefined && content.length === contentBytes, "content length");
+    const content = Buffer.from(clusterContentOracle(bytes[16], payload, contentBytes));
     if (!isDeltas) {
       must(contentBytes === items * 4096, "whole pages");
       return Array.from({ length: items }, (_, i) => content.subarray(i * 4096, i * 4096 + 4096));
