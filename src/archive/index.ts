@@ -44,6 +44,8 @@ export interface ArchiveIndex {
   /** The leaf that covers `frame`, which is a frame of the image. */
   leafAt(image: number, frame: number, signal?: AbortSignal): Promise<IndexLeaf>;
   placeOf(cluster: number, signal?: AbortSignal): Promise<ClusterPlace>;
+  /** Places of consecutive clusters from `cluster` on, as many as are told together. */
+  placesFrom(cluster: number, signal?: AbortSignal): Promise<readonly ClusterPlace[]>;
 }
 
 /** All leaves of an image in frame order. The first frame may lie before the end of the last. */
@@ -135,11 +137,13 @@ export class DirectoryIndex implements ArchiveIndex {
   }
 
   async placeOf(cluster: number, signal?: AbortSignal): Promise<ClusterPlace> {
-    if (cluster >= this.clusterCount) {
-      damaged(`cluster ${cluster}`, `there are ${this.clusterCount} clusters`);
-    }
     const { firstCluster, places } = await this.placesAt(cluster, signal);
     return places[cluster - firstCluster];
+  }
+
+  async placesFrom(cluster: number, signal?: AbortSignal): Promise<readonly ClusterPlace[]> {
+    const { firstCluster, places } = await this.placesAt(cluster, signal);
+    return places.slice(cluster - firstCluster);
   }
 
   /** What all clusters hold, for those who add to the archive. */
@@ -165,6 +169,9 @@ export class DirectoryIndex implements ArchiveIndex {
   }
 
   private async placesAt(cluster: number, signal?: AbortSignal): Promise<PlacesHead> {
+    if (cluster >= this.clusterCount) {
+      damaged(`cluster ${cluster}`, `there are ${this.clusterCount} clusters`);
+    }
     const pointer = pointerAt(this.directory.places, cluster);
     const held = this.places.get(pointer.byteOffset);
     if (held) return held;

@@ -60,14 +60,18 @@ export class RecoveringIndex implements ArchiveIndex {
   }
 
   async placeOf(cluster: number, signal?: AbortSignal): Promise<ClusterPlace> {
+    return (await this.placesFrom(cluster, signal))[0];
+  }
+
+  async placesFrom(cluster: number, signal?: AbortSignal): Promise<readonly ClusterPlace[]> {
     if (this.own) {
       try {
-        return await this.own.placeOf(cluster, signal);
+        return await this.own.placesFrom(cluster, signal);
       } catch (error) {
         this.tell(error);
       }
     }
-    return (await this.scan()).placeOf(cluster);
+    return (await this.scan()).placesFrom(cluster);
   }
 
   private scan(): Promise<ScannedIndex> {

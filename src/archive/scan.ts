@@ -60,6 +60,10 @@ export class ScannedIndex implements ArchiveIndex {
     if (place) return place;
     throw new PagefoldError("DAMAGED", `cluster ${cluster}: the batch that lists it is lost`);
   }
+
+  async placesFrom(cluster: number): Promise<readonly ClusterPlace[]> {
+    return [await this.placeOf(cluster)];
+  }
 }
 
 /** Walks all batches. `onFault` is told of what cannot be read. Throws only when reading fails. */

@@ -14,7 +14,10 @@ export function clipRuns(
   for (const run of runs) {
     const start = Math.max(frame, from);
     const end = Math.min(frame + run.length, to);
-    if (start < end) clipped.push(partOfRun(run, start - frame, end - start));
+    if (start < end) {
+      const isWhole = end - start === run.length;
+      clipped.push(isWhole ? run : partOfRun(run, start - frame, end - start));
+    }
     frame += run.length;
     if (frame >= to) break;
   }
