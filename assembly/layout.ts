@@ -1,4 +1,4 @@
-// The sizes and record shapes that kernels and TypeScript agree on (src/kernels/abi.ts mirrors
+// The sizes and record shapes that kernels and TypeScript agree on (src/kernels/layout.ts mirrors
 // this file; a test compares the two). Nothing here is computed.
 
 /** Bytes of one page of guest memory. */

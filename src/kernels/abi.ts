@@ -1,66 +1,6 @@
-// What the kernels export and the sizes both sides agree on: the TypeScript mirror of
-// assembly/layout.ts. It names no WebAssembly and instantiates nothing.
-
-export const BLOCK_BYTES = 64;
-export const SURVEY_RECORD_BYTES = 32;
-export const SURVEY_ZERO = 1;
-export const SURVEY_UNIFORM = 2;
-export const SURVEY_ORDINARY = 3;
-export const FINGERPRINT_BYTES = 16;
-export const SKETCH_FEATURES = 4;
-export const LZ4_SCRATCH_BYTES = 32768;
-export const DELTA_SCRATCH_BYTES = 65536;
-export const DELTA_MAX_REFERENCES = 3;
-export const TABLE_ENTRY_BYTES = 40;
-export const LOOKUP_NONE = 0;
-export const LOOKUP_FOUND = 1;
-export const LOOKUP_INSERTED = 2;
-export const LOOKUP_FULL = 3;
-export const SKETCH_CANDIDATES = 3;
-export const ANCHORS_MAX = 64;
-export const NO_ENTRY = 0xffff_ffff;
-export const ACTION_NONE = 1;
-export const ACTION_STORE = 3;
-export const OUTCOME_NONE = 1;
-export const OUTCOME_EQUAL = 2;
-export const OUTCOME_STORED = 3;
-export const OUTCOME_DELTA = 4;
-export const COMPRESS_NONE = 0;
-export const COMPRESS_LZ4 = 1;
-export const COMPRESS_ZSTD = 2;
-export const COMPRESS_ZSTD_SMALL = 3;
-export const CLUSTER_ENTRY_BYTES = 16;
-export const CLUSTER_IS_DELTAS = 1;
-export const CLUSTER_IS_RAW = 2;
-export const SLOT_KNOWN = 0x8000_0000;
-export const SLOT_DELTAS = 0x4000_0000;
-export const SLOT_BASE = 0x2000_0000;
-export const RUN_BYTES = 24;
-export const RUN_ZERO = 1;
-export const RUN_UNIFORM = 2;
-export const RUN_STORED = 3;
-export const RUN_DELTA = 4;
-export const RUN_EQUAL = 5;
-export const ZSTD_COMPRESS_SCRATCH_BYTES = 2_621_440;
-export const ZSTD_DECODE_BYTES = 153_888;
-export const ZSTD_MAX_WINDOW_BYTES = 134_217_728;
-// Why a decoder of Zstandard refuses (assembly/layout.ts), as negative results:
-export const ZSTD_TRUNCATED = 1;
-export const ZSTD_OVER_CAPACITY = 2;
-export const ZSTD_BAD_MAGIC = 3;
-export const ZSTD_BAD_HEADER = 4;
-export const ZSTD_DICTIONARY = 5;
-export const ZSTD_WINDOW = 6;
-export const ZSTD_BAD_BLOCK = 7;
-export const ZSTD_BAD_CODES = 8;
-export const ZSTD_LONG_CODES = 9;
-export const ZSTD_BAD_LITERALS = 10;
-export const ZSTD_NO_TABLE = 11;
-export const ZSTD_BAD_TABLE = 12;
-export const ZSTD_BAD_BITS = 13;
-export const ZSTD_BAD_SEQUENCE = 14;
-export const ZSTD_BAD_SIZE = 15;
-export const ZSTD_BAD_CHECKSUM = 16;
+// What the kernels export, and with it the sizes and codes of layout.ts. It names no WebAssembly
+// and instantiates nothing.
+export * from "./layout.ts";
 
 /**
  * The exports of one kernel instance. Pointers are byte offsets into the shared memory, counts are
@@ -230,7 +170,7 @@ export interface Kernels {
   /** Entries in the table. */
   tableCount(tablePtr: number): number;
 
-  /** Anchors (u32) of ordinary pages one after another, and their number per page (u8); returns all. */
+  /** Anchors (u32) of ordinary pages one after another, their number per page (u8); returns all. */
   anchorPages(
     recordsPtr: number,
     pagesPtr: number,
