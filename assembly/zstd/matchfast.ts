@@ -1,5 +1,5 @@
-// The match finder of Zstandard level 1: greedy, with one candidate for the next 8 bytes and one for
-// the next 5. It writes sequence records and the literals between them (sequence.ts); it knows
+// The match finder of Zstandard level 1: greedy, with one candidate for the next 8 bytes and one
+// for the next 5. It writes sequence records and the literals between them (sequence.ts); it knows
 // nothing of blocks' headers or entropy.
 //
 // Tables hold addresses. All places of a fresh table name the start of the frame, which is as good
@@ -19,7 +19,7 @@ import {
   STATE_TABLES,
 } from "./sequence";
 
-// Logarithms of the places for 8 bytes; the table for 5 has half as many. Emptying the tables must
+// Logarithms of the places for 8 bytes; the table for 5 has half as many. Emptying tables must
 // cost little against the frame.
 // @ts-ignore: decorator
 @inline const LARGE_LOG: u32 = 15;
@@ -97,8 +97,9 @@ function fillWith(all: v128, from: usize, bytes: usize): void {
 
 // The loop calls nothing, as V8 would spill every variable around a call. What is needed once per
 // sequence, the second and third offsets and the frame's start, lies in memory for the same reason.
-// No offset reaches before the frame: the search starts behind its first byte, where 1 is at home,
-// and the others are the distance of a match before, or 4 behind a match.
+// No offset reaches before the frame: the search starts behind its first byte, where 1 is at home;
+// the others are the distance of a match before, or 4 behind a match. Three bytes at the last
+// distance are a match too, since that offset costs a bit or two.
 // @ts-ignore: decorator
 @inline
 function search(
@@ -111,10 +112,10 @@ function search(
 ): u32 {
   const searchEnd = blockEnd - SEARCH_MARGIN;
   let rep1 = <usize>load<u32>(state);
-  let anchor = blockStart;
   let op = literals;
   let sq = sequences;
-  let ip = blockStart + <usize>(blockStart == <usize>load<u32>(state, STATE_FRAME));
+  let anchor = blockStart;
+  let ip = anchor + <usize>(blockStart == <usize>load<u32>(state, STATE_FRAME));
   while (ip <= searchEnd) {
     const word = load<u64>(ip);
     const longAt = longPlace(word, state, log);
@@ -125,7 +126,6 @@ function search(
     store<u32>(shortAt, <u32>ip, SHORT);
     let tail: usize;
     if (((load<u32>(ip - rep1, 1) ^ <u32>(word >>> 8)) << 8) == 0) {
-      // Three bytes at the same distance again: an offset of one or two bits pays even for them.
       ip++;
       match = 0;
       tail = matchEnd(ip + 3, rep1, blockEnd);
@@ -172,8 +172,8 @@ function search(
   return <u32>((sq - sequences) / SEQUENCE_BYTES);
 }
 
-// With no literals before it, code 1 names the second offset, and the two change places. Returns the
-// end of the records; the state says where the matches end.
+// With no literals before it, code 1 names the second offset, and the two change places. Returns
+// the end of the records; the state says where the matches end.
 // @ts-ignore: decorator
 @inline
 function repeatSecond(

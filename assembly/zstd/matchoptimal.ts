@@ -1,6 +1,6 @@
-// The match finder of Zstandard level 2: weighs all ways through a stretch of input by their price
-// (prices.ts) and takes the cheapest. Matches of three bytes are weighed too: in pages they are what
-// two pointers share, and worth a tenth of the size. It writes what matchfast.ts writes.
+// The match finder of Zstandard level 2: weighs all ways through a stretch of input by their
+// price (prices.ts) and takes the cheapest. Matches of three bytes are weighed too: in pages they
+// are what two pointers share, and worth a tenth of the size. It writes what matchfast.ts writes.
 //
 // A stretch ends where all ways have come together, or where a match is so long that it is taken
 // unweighed (ways.ts).

@@ -1,5 +1,5 @@
-// What literals and sequences will cost, guessed from those written so far: the optimal match finder
-// weighs its choices by it. Counts fade by half from block to block. It chooses nothing itself.
+// What literals and sequences will cost, guessed from those written so far: the optimal match
+// finder weighs its choices by it. Counts fade by half from block to block. Nothing is chosen here.
 //
 // A price is in 256ths of a bit.
 import { STATE_TABLES } from "./sequence";
@@ -147,8 +147,7 @@ export function offsetPrice(state: usize, offBase: u32): u32 {
   return load<u32>(state + ((31 - clz(offBase)) << 2), OFFSET_PRICES);
 }
 
-// Codes of lengths (RFC 8878 §3.1.1.3.2.1.1): plain ones first, then 4, 2, 2 of 1, 2, 3 extra bits,
-// then of 4 (1 literal, 2 match codes) and so on.
+// Codes of lengths (RFC 8878 §3.1.1.3.2.1.1): plain ones first, then ever wider ones.
 // @ts-ignore: decorator
 @inline
 function literalCode(length: u32): u32 {

@@ -6,7 +6,8 @@
 //   distance + 3.
 //
 //   state: u32 repeat offsets 1, 2, 3 | u32 literal bytes of the last call | u32 bytes of the frame
-//          | u32 address of the frame, 0 before its first search | u32, u32 the finder's own | tables
+//          | u32 address of the frame, 0 before its first search | 8 bytes of the finder's own
+//          | its tables
 
 // @ts-ignore: decorator
 @inline export const SEQUENCE_BYTES: usize = 12;
