@@ -24,7 +24,7 @@ async function packed() {
     return { name, path: join(folder, name) };
   });
   const path = join(folder, "A.pfa");
-  await engine.pack(inputs, { path });
+  await engine.pack(inputs, { path }, { level: "fast" });
   return { engine, path, out: join(folder, "out"), bytes: readFileSync(path) };
 }
 
