@@ -11,7 +11,7 @@ import { PRICES_END } from "./prices";
 // @ts-ignore: decorator
 @inline const ROW_LOG: u32 = 15;
 // @ts-ignore: decorator
-@inline const LOG_3: u32 = 15;
+@inline const LOG_3: u32 = 16;
 // @ts-ignore: decorator
 @inline const LOG_8: u32 = 16;
 // @ts-ignore: decorator

@@ -36,7 +36,7 @@ import {
 
 /** Prices are made anew so often. */
 // @ts-ignore: decorator
-@inline const PRICED_BYTES: usize = 16384;
+@inline const PRICED_BYTES: usize = 4096;
 /** From the last position that is searched, 8 bytes behind a match of 8 can be read. */
 // @ts-ignore: decorator
 @inline const SEARCH_MARGIN: usize = 16;

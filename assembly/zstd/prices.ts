@@ -1,5 +1,5 @@
 // What literals and sequences will cost, guessed from those written so far: the optimal match
-// finder weighs its choices by it. Counts fade by half from block to block. Nothing is chosen here.
+// finder weighs its choices by it. Counts fade from block to block. Nothing is chosen here.
 //
 // A price is in 256ths of a bit.
 import { STATE_TABLES } from "./sequence";
@@ -41,7 +41,7 @@ import { STATE_TABLES } from "./sequence";
 // @ts-ignore: decorator
 @inline const LEAST_BYTE_PRICE: i32 = 64;
 
-/** The first guess: bytes are as in the block, short lengths and the last offset are likely. */
+/** The first guess: bytes are as in the block, sequences as is usual in pages. */
 export function guessCounts(state: usize, blockStart: usize, blockEnd: usize): void {
   memory.fill(state + BYTE_COUNTS, 0, COUNTS_END - BYTE_COUNTS);
   for (let at = blockStart; at < blockEnd; at++) countByte(state, <usize>load<u8>(at));
@@ -49,17 +49,28 @@ export function guessCounts(state: usize, blockStart: usize, blockEnd: usize): v
     const count = state + (i << 2);
     store<u32>(count, load<u32>(count, BYTE_COUNTS) >>> 7, BYTE_COUNTS);
   }
-  for (let i: u32 = 0; i < 36; i++) {
-    store<u32>(state + (i << 2), i < 8 ? 24 - 2 * i : 2, LITERAL_COUNTS);
-  }
-  for (let i: u32 = 0; i < 53; i++) store<u32>(state + (i << 2), i < 16 ? 24 - i : 2, MATCH_COUNTS);
-  for (let i: u32 = 0; i < 20; i++) store<u32>(state + (i << 2), i < 1 ? 24 : 6, OFFSET_COUNTS);
+  // What is usual in pages, per five hundred sequences.
+  spread(state + LITERAL_COUNTS, 0x06080d192c4476c8);
+  spread(state + LITERAL_COUNTS + 32, 0x0101010101020203);
+  spread(state + MATCH_COUNTS, 0x0f1f19272c424e44);
+  spread(state + MATCH_COUNTS + 32, 0x06050509080b160f);
+  spread(state + MATCH_COUNTS + 64, 0x020202070305020a);
+  spread(state + OFFSET_COUNTS, 0x12110f1106021550);
+  spread(state + OFFSET_COUNTS + 32, 0x2a2b29221f1e1926);
 }
 
-/** The past counts half. */
+/** Eight counts from the bytes of a word, the lowest first. */
+function spread(counts: usize, bytes: u64): void {
+  for (let i: usize = 0; i < 8; i++) {
+    store<u32>(counts + (i << 2), <u32>(bytes & 255));
+    bytes >>= 8;
+  }
+}
+
+/** The past counts a quarter. */
 export function fadeCounts(state: usize): void {
   for (let i: usize = BYTE_COUNTS; i < COUNTS_END; i += 4) {
-    store<u32>(state + i, load<u32>(state + i) >>> 1);
+    store<u32>(state + i, load<u32>(state + i) >>> 2);
   }
 }
 
