@@ -5,15 +5,16 @@ import { rolldown } from "rolldown";
 
 const { dependencies } = JSON.parse(readFileSync("package.json", "utf8"));
 
-const bundle = await rolldown({
-  input: {
-    index: "src/index.ts",
-    "cli/main": "src/cli/main.ts",
-    "pool/worker": "src/pool/worker.ts",
-  },
+/** @type {import("rolldown").InputOptions} */
+const shared = {
   platform: "node",
   transform: { target: "node20.19" },
   external: [/^node:/, ...Object.keys(dependencies)],
+};
+
+const bundle = await rolldown({
+  ...shared,
+  input: { index: "src/index.ts", "cli/main": "src/cli/main.ts" },
 });
 await bundle.write({
   dir: "dist",
@@ -23,3 +24,9 @@ await bundle.write({
   chunkFileNames: "chunks/[name].js",
 });
 await bundle.close();
+
+// The pool requires the worker. Node 20 dies when a thread is ended while it requires an ES module,
+// and a short operation ends before its workers have begun.
+const worker = await rolldown({ ...shared, input: "src/pool/worker.ts" });
+await worker.write({ file: "dist/pool/worker.cjs", format: "cjs" });
+await worker.close();

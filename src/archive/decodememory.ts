@@ -1,6 +1,6 @@
 // The small linear memory of an archive that is open for reading, and how it is divided. It serves
 // one synchronous step at a time: nothing in it outlives an await.
-import { MAX_CLUSTER_BYTES } from "../core/limits.ts";
+import { MAX_CLUSTER_BYTES, MAX_CLUSTER_ENTRY_BYTES } from "../core/limits.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import { DELTA_MAX_REFERENCES, type Kernels } from "../kernels/abi.ts";
 import {
@@ -11,7 +11,6 @@ import {
 } from "../kernels/load.ts";
 import { IMAGE_CHECKSUM_SCRATCH_BYTES } from "../pipeline/imagechecksum.ts";
 import { DECODE_SCRATCH_BYTES } from "../pool/decodecluster.ts";
-import { MAX_CLUSTER_ENTRY_BYTES } from "../wire/records.ts";
 
 /** The first 64 KiB belong to the kernel module. */
 const MODULE_BYTES = 65536;

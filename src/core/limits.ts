@@ -2,6 +2,8 @@
 
 export const MAX_BATCH_FRAMES = 4096;
 export const MAX_CLUSTER_BYTES = 1 << 20;
+/** A cluster with its header is never longer: content that does not shrink is stored raw. */
+export const MAX_CLUSTER_ENTRY_BYTES = 2 * MAX_CLUSTER_BYTES;
 export const MAX_CLUSTER_ITEMS = 256;
 export const MAX_HEAD_BYTES = 4 << 20;
 export const MAX_IMAGES = 1 << 24;

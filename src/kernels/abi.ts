@@ -217,4 +217,18 @@ export interface Kernels {
     pageCount: number,
     candidatesPtr: number,
   ): void;
+  /** Counts pages by what is known of them, six u32 (see assembly/findings.ts), and inserts. */
+  inspectPages(
+    tablePtr: number,
+    sketchPtr: number,
+    recordsPtr: number,
+    fingerprintsPtr: number,
+    pageCount: number,
+    image: number,
+    placesPtr: number,
+    entriesPtr: number,
+    codesPtr: number,
+    similarPtr: number,
+    findingsPtr: number,
+  ): void;
 }

@@ -15,7 +15,10 @@ export interface SurveyedFile {
   readonly map: FrameMap;
 }
 
-/** Calls `visit` with each surveyed batch, in frame order; the slab is valid during the call. */
+/**
+ * Calls `visit` with each surveyed batch, in frame order; the slab is valid during the call. The
+ * pages are in it only where anchors are looked for.
+ */
 export async function surveyInOrder(
   parts: { readonly arena: Arena; readonly pool: WorkPool; readonly slabs: SlabPool },
   file: SurveyedFile,
@@ -56,7 +59,9 @@ async function survey(
 ): Promise<void> {
   const runs = readList(file.map, frame, pageCount);
   const { fd } = file;
-  const { fault } = await pool.run({ kind: "survey", slabPtr, pageCount, fd, runs, anchors });
+  const isTransient = anchors === undefined;
+  const task = { kind: "survey", slabPtr, pageCount, fd, runs, isTransient, anchors } as const;
+  const { fault } = await pool.run(task);
   if (fault) throw inputError(file.name, fault);
 }
 

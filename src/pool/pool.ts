@@ -70,7 +70,7 @@ function openWorkers(options: PoolOptions, shape: PoolShape, scratch: Region): W
     started: new Int32Array(new SharedArrayBuffer(4)),
   };
   const piscina = new Piscina({
-    filename: (options.workerUrl ?? new URL("../pool/worker.js", import.meta.url)).href,
+    filename: (options.workerUrl ?? new URL("../pool/worker.cjs", import.meta.url)).href,
     name: "run",
     workerData: setup,
     minThreads: threads,

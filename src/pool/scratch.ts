@@ -1,5 +1,5 @@
 // How the scratch memory of one thread is divided.
-import { MAX_CLUSTER_BYTES } from "../core/limits.ts";
+import { MAX_CLUSTER_BYTES, MAX_CLUSTER_ENTRY_BYTES } from "../core/limits.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import { BATCH_PAGES } from "../core/slab.ts";
 import {
@@ -8,7 +8,6 @@ import {
   LZ4_SCRATCH_BYTES,
   ZSTD_COMPRESS_SCRATCH_BYTES,
 } from "../kernels/abi.ts";
-import { MAX_CLUSTER_ENTRY_BYTES } from "../wire/records.ts";
 import { DECODE_SCRATCH_BYTES } from "./decodecluster.ts";
 
 const PAGES_BYTES = BATCH_PAGES * PAGE_BYTES;

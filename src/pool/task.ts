@@ -14,6 +14,8 @@ export interface SurveyTask {
   readonly fd: number;
   /** Runs to read: page in the slab, pages, byte offset, byte length; four numbers each. */
   readonly runs: readonly number[];
+  /** True when nobody wants the pages themselves: they are not in the slab afterwards. */
+  readonly isTransient?: boolean;
   /** Where pages that share anchors are looked for; undefined: nobody wants to know. */
   readonly anchors?: AnchorView | undefined;
 }

@@ -4,7 +4,7 @@ import type { ByteReader, ByteWriter } from "../core/bytes.ts";
 import { CLUSTER_HEADER_BYTES } from "../core/cluster.ts";
 import {
   MAX_BATCH_FRAMES,
-  MAX_CLUSTER_BYTES,
+  MAX_CLUSTER_ENTRY_BYTES,
   MAX_CLUSTER_ITEMS,
   MAX_CLUSTERS,
   MAX_FRAMES,
@@ -140,9 +140,6 @@ function readRun(
       return reader.fail(`record kind ${kind}`);
   }
 }
-
-/** A cluster with its header is never longer: content that does not shrink is stored raw. */
-export const MAX_CLUSTER_ENTRY_BYTES = 2 * MAX_CLUSTER_BYTES;
 
 /** One cluster of a PAGES body, as its head lists it. */
 export interface ClusterEntry {

@@ -14,7 +14,7 @@ export async function openTestEngine(options: EngineOptions = {}): Promise<Engin
   const engine = await openEngine({
     threads: 2,
     memoryBytes: MEMORY_BYTES,
-    workerUrl: new URL("../../dist/pool/worker.js", import.meta.url),
+    workerUrl: new URL("../../dist/pool/worker.cjs", import.meta.url),
     wasm: pathToFileURL(wasmPath("release")),
     ...options,
   });
