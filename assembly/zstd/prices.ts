@@ -37,9 +37,9 @@ import { STATE_TABLES } from "./sequence";
 /** A fifth of a bit for a sequence more: the time of the reader. */
 // @ts-ignore: decorator
 @inline const SEQUENCE_PRICE: u32 = 51;
-/** No byte is written in much less than a bit. */
+/** Huffman codes have a bit at least. */
 // @ts-ignore: decorator
-@inline const LEAST_BYTE_PRICE: i32 = 64;
+@inline const LEAST_BYTE_PRICE: i32 = 256;
 
 /** The first guess: bytes are as in the block, sequences as is usual in pages. */
 export function guessCounts(state: usize, blockStart: usize, blockEnd: usize): void {
