@@ -111,7 +111,8 @@ class PagefoldEngine implements Engine {
     if (!("path" in input)) return verifyStream(input.bytes, options, this.streamParts);
     const access = await openFileAccess(input.path);
     try {
-      return await verifyArchive(access, input.path, options);
+      const workers = { resources: this.resources, fd: access.fd };
+      return await verifyArchive(access, input.path, options, this.streamParts.wasm, workers);
     } finally {
       await access.close();
     }

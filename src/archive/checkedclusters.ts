@@ -3,6 +3,7 @@
 import { PagefoldError } from "../core/errors.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import { FINGERPRINT_BYTES } from "../kernels/abi.ts";
+import type { ClusterVerdict } from "../pool/task.ts";
 import type { ClusterPlace } from "../wire/indexhead.ts";
 import type { ClusterReader, ReadOptions } from "./content.ts";
 
@@ -26,6 +27,26 @@ export class CheckedClusters {
   /** Decodes a cluster from its bytes. Returns its faults; what it needs may be read as well. */
   async check(cluster: number, place: ClusterPlace, bytes: Uint8Array): Promise<string[]> {
     return this.learn(cluster, async () => this.reader.decode(cluster, place, bytes).itemCount);
+  }
+
+  /** Takes what a worker has found. Returns its faults. */
+  put(cluster: number, verdict: ClusterVerdict): string[] {
+    if (typeof verdict === "string") {
+      this.known.set(cluster, verdict);
+      return [verdict];
+    }
+    const faults = new Map(verdict.faults);
+    this.known.set(cluster, { fingerprints: verdict.fingerprints, faults });
+    return [...new Set(faults.values())];
+  }
+
+  /** The fingerprints of items that can all be had and are known already. */
+  fingerprints(cluster: number, item: number, count: number): Uint8Array | undefined {
+    const checked = this.known.get(cluster);
+    if (checked === undefined || typeof checked === "string") return undefined;
+    const end = (item + count) * FINGERPRINT_BYTES;
+    if (checked.faults.size > 0 || end > checked.fingerprints.length) return undefined;
+    return checked.fingerprints.subarray(item * FINGERPRINT_BYTES, end);
   }
 
   /** The fingerprint of an item, or why there is none. */

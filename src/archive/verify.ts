@@ -16,6 +16,7 @@ import { CheckedClusters, damageIn } from "./checkedclusters.ts";
 import { ClusterReader } from "./content.ts";
 import { openDecodeMemory } from "./decodememory.ts";
 import { type RecoveredIndex, recoverIndex } from "./openindex.ts";
+import { type CheckingPool, PooledChecks } from "./pooledchecks.ts";
 import { verifyImage } from "./verifyimage.ts";
 import { type WalkedBatch, walkBatches } from "./walk.ts";
 
@@ -23,17 +24,21 @@ import { type WalkedBatch, walkBatches } from "./walk.ts";
 const WINDOW_BYTES = 1 << 20;
 const PROGRESS_MS = 100;
 
-/** `name` stands before messages. Throws FORMAT when the bytes are no archive at all. */
+/**
+ * `name` stands before messages. Throws FORMAT when the bytes are no archive at all. Without
+ * `workers`, and for images with a base, all work is done in the calling thread.
+ */
 export async function verifyArchive(
   access: RandomAccess,
   name: string,
   options: VerifyOptions = {},
   wasm?: Uint8Array | URL,
+  workers?: CheckingPool,
 ): Promise<VerifyReport> {
   const startMs = performance.now();
   const { signal } = options;
-  const faults = new Set<string>();
-  const onFault = (fault: string) => void faults.add(fault);
+  const faults = new FaultList();
+  const onFault = (fault: string) => faults.add([fault]);
   const recovered = await recoverIndex(access, name, onFault, signal);
   const { index, byteLength } = recovered;
   const memory = openDecodeMemory(wasm);
@@ -41,7 +46,14 @@ export async function verifyArchive(
   await using base = await baseFor(recovered, options, wasm);
   const reading = { signal, base };
   const clusters = new CheckedClusters(reader, reading);
-  await checkBatches(access, recovered, clusters, onFault, options);
+  const pooled =
+    workers && !base ? new PooledChecks(workers, index.clusterCount, clusters) : undefined;
+  try {
+    await checkBatches(access, recovered, { clusters, pooled, faults }, options);
+    await faults.settle();
+  } finally {
+    await pooled?.close();
+  }
   const images: VerifyReport["images"] = [];
   const lost: LostRange[] = [];
   for (const [image, { head, byteLength: imageBytes }] of index.images.entries()) {
@@ -50,6 +62,7 @@ export async function verifyArchive(
     lost.push(...verdict.lost);
     images.push({ name: head.name, byteLength: imageBytes, intact: verdict.intact });
   }
+  await faults.settle();
   const checkedBytes = Math.min(byteLength, access.size);
   options.onProgress?.({
     image: images.at(-1)?.name ?? "",
@@ -58,9 +71,9 @@ export async function verifyArchive(
     writtenBytes: 0,
   });
   return {
-    intact: faults.size === 0 && images.every(({ intact }) => intact),
+    intact: faults.all.length === 0 && images.every(({ intact }) => intact),
     images,
-    faults: [...faults],
+    faults: faults.all,
     lost,
     checkedBytes,
     elapsedMs: performance.now() - startMs,
@@ -90,14 +103,43 @@ async function baseFor(
   return openBase(base, { name: head.name, base: head.base }, { signal, wasm });
 }
 
+/** Faults in the order of the archive, however late workers tell of them. */
+class FaultList {
+  private readonly found: (string[] | Promise<string[]>)[] = [];
+  private known = new Set<string>();
+
+  get all(): string[] {
+    return [...this.known];
+  }
+
+  add(faults: string[] | Promise<string[]>): void {
+    this.found.push(faults);
+  }
+
+  /** Afterwards `all` has what was added. */
+  async settle(): Promise<void> {
+    for (const faults of await Promise.all(this.found)) {
+      for (const fault of faults) this.known.add(fault);
+    }
+    this.found.length = 0;
+  }
+}
+
+/** What checks clusters, and where faults go. */
+interface Checks {
+  readonly clusters: CheckedClusters;
+  readonly pooled: PooledChecks | undefined;
+  readonly faults: FaultList;
+}
+
 /** Walks all batches: every checksum, every head, every cluster. */
 async function checkBatches(
   access: RandomAccess,
   { state, byteLength: end }: RecoveredIndex,
-  clusters: CheckedClusters,
-  onFault: (fault: string) => void,
+  checks: Checks,
   { signal, onProgress }: VerifyOptions,
 ): Promise<void> {
+  const onFault = (fault: string) => checks.faults.add([fault]);
   const checksum = await loadChecksum();
   const bytes = new ReadAhead(access, end, WINDOW_BYTES, signal);
   let last: WalkedBatch | undefined;
@@ -106,7 +148,7 @@ async function checkBatches(
   for await (const batch of walkBatches({ bytes, end, checksum, onFault })) {
     last = batch;
     try {
-      image = (await checkBatch(batch, bytes, clusters, onFault)) ?? image;
+      image = (await checkBatch(batch, bytes, checks)) ?? image;
     } catch (error) {
       onFault(damageIn(error));
     }
@@ -130,15 +172,15 @@ function isFooterOf(generation: number, footer: ArchiveState): boolean {
 async function checkBatch(
   batch: WalkedBatch,
   bytes: ReadAhead,
-  clusters: CheckedClusters,
-  onFault: (fault: string) => void,
+  checks: Checks,
 ): Promise<string | undefined> {
   const { head, header, what } = batch;
+  const onFault = (fault: string) => checks.faults.add([fault]);
   switch (header.type) {
     case BatchType.IMAGE:
       return decodeImageHead(head, what).name;
     case BatchType.PAGES:
-      await checkClusters(batch, bytes, clusters, onFault);
+      await checkClusters(batch, bytes, checks);
       return undefined;
     case BatchType.END:
       decodeEndHead(head, what);
@@ -151,7 +193,8 @@ async function checkBatch(
       return undefined;
     case BatchType.CONTENTS: {
       const { firstCluster, clusterCount, fingerprints } = decodeContents(head, what);
-      const wrong = clusters.firstDifference(firstCluster, clusterCount, fingerprints);
+      await checks.pooled?.settle();
+      const wrong = checks.clusters.firstDifference(firstCluster, clusterCount, fingerprints);
       if (wrong !== undefined) onFault(`${what}: cluster ${wrong}: wrong fingerprints`);
       return undefined;
     }
@@ -169,17 +212,21 @@ async function checkBatch(
 async function checkClusters(
   batch: WalkedBatch,
   bytes: ReadAhead,
-  clusters: CheckedClusters,
-  onFault: (fault: string) => void,
+  { clusters, pooled, faults }: Checks,
 ): Promise<void> {
   const pages = readPagesHead(new ByteReader(batch.head, batch.what), batch.header.bodyBytes);
+  const { firstCluster } = pages;
   let byteOffset = batch.bodyOffset;
-  for (const [i, entry] of pages.clusters.entries()) {
-    const place = { byteOffset, ...entry };
-    const clusterBytes = await bytes.bytes(byteOffset, entry.byteLength);
-    for (const fault of await clusters.check(pages.firstCluster + i, place, clusterBytes)) {
-      onFault(fault);
-    }
+  const places = pages.clusters.map((entry) => {
     byteOffset += entry.byteLength;
+    return { byteOffset: byteOffset - entry.byteLength, ...entry };
+  });
+  if (pooled?.takes(firstCluster + places.length)) {
+    faults.add((await pooled.begin(firstCluster, places)).faults);
+    return;
+  }
+  for (const [i, place] of places.entries()) {
+    const clusterBytes = await bytes.bytes(place.byteOffset, place.byteLength);
+    faults.add(await clusters.check(firstCluster + i, place, clusterBytes));
   }
 }

@@ -90,13 +90,16 @@ async function addRun(
       fillWord(page, run.word);
       return repeat(sum, reader.fingerprintsOf(page), run.length, options);
     }
-    case RecordKind.DUPLICATE:
+    case RecordKind.DUPLICATE: {
+      const known = clusters.fingerprints(run.cluster, run.item, run.length);
+      if (known) return sum.add(known);
       for (let i = 0; i < run.length; i++) {
         const found = await clusters.fingerprint(run.cluster, run.item + i);
         if (typeof found === "string") lost.add(frame + i, 1, found);
         else sum.add(found);
       }
       return;
+    }
     case RecordKind.BASE:
       for (let done = 0; done < run.length; done += PIECE_FRAMES) {
         const count = Math.min(PIECE_FRAMES, run.length - done);

@@ -2,6 +2,7 @@
 // without workers.
 import { Arena } from "../core/arena.ts";
 import type { Kernels } from "../kernels/abi.ts";
+import { runCheck } from "./checktask.ts";
 import { ClusterCache } from "./clustercache.ts";
 import { runEncode } from "./encodetask.ts";
 import { faultOf } from "./fault.ts";
@@ -36,6 +37,8 @@ export function runTask(context: TaskContext, task: Task): TaskResults[Task["kin
         return runEncode(context, task);
       case "restore":
         return runRestore(context, task);
+      case "check":
+        return runCheck(context, task);
     }
   } catch (error) {
     return { fault: faultOf(error) } as TaskResults[Task["kind"]];

@@ -1,5 +1,6 @@
 // Reads one stored page back by its slot: from a pages cluster, or by applying a delta to its
 // reference pages.
+import { PagefoldError } from "../core/errors.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import { itemRange } from "./decodecluster.ts";
 import { applyDelta, readReferences } from "./deltaitem.ts";
@@ -49,6 +50,10 @@ export function readSlot(
       if (!sources?.base) return false;
       sources.base(reference.baseFrame, 1, page);
     } else {
+      if (reference.cluster >= cluster) {
+        const slot = `item ${reference.item} of cluster ${reference.cluster}`;
+        throw new PagefoldError("DAMAGED", `${name}: refers forwards, to ${slot}`);
+      }
       const isThere = sources?.plain(reference.cluster, reference.item, page) ?? false;
       if (!isThere && !readPlainSlot(context, places, reference, page)) return false;
     }

@@ -77,7 +77,26 @@ export interface RunFault {
   readonly reason: string;
 }
 
-export type Task = SurveyTask | EncodeTask | RestoreTask;
+/** Looks whether clusters can be decoded; see checktask.ts. */
+export interface CheckTask {
+  readonly kind: "check";
+  readonly places: PlacesRegion;
+  /** Clusters [first, end). */
+  readonly first: number;
+  readonly end: number;
+}
+
+/** What a cluster holds, and which items cannot be had; or why nothing can. */
+export type ClusterVerdict =
+  | {
+      readonly itemCount: number;
+      readonly isDeltas: boolean;
+      readonly fingerprints: Uint8Array;
+      readonly faults: readonly (readonly [item: number, reason: string])[];
+    }
+  | string;
+
+export type Task = SurveyTask | EncodeTask | RestoreTask | CheckTask;
 
 /** Why a task could not be done. */
 export interface TaskFault {
@@ -92,6 +111,7 @@ export interface TaskResults {
   encode: { clusterCount: number; clusterBytes: number; fault?: TaskFault };
   /** `run` is the one that could not be written, which ends the task. */
   restore: { faults: RunFault[]; fault?: TaskFault & { run?: number } };
+  check: { verdicts: ClusterVerdict[]; fault?: TaskFault };
 }
 
 /** What a thread needs to run tasks. */
