@@ -144,7 +144,7 @@ export class RestoreSession {
     const lost: LostRun[] = [];
     const running = new Set<Promise<void>>();
     let failure: { reason: unknown } | undefined;
-    for (const { first, end, byteLength } of plan.tasks(isDeltas)) {
+    for (const { first, end, byteLength } of spread([...plan.tasks(isDeltas)], pool.threads)) {
       if (this.signal?.aborted) failure ??= { reason: this.signal.reason };
       if (failure) break;
       const done = pool
@@ -208,6 +208,14 @@ export class RestoreSession {
     const region = this.resources.arena.reserve(byteLength, purpose);
     this.regions.push(region);
     return region.ptr;
+  }
+}
+
+/** Neighbours, which are mostly of one file, far apart: who writes to a file locks others out. */
+function* spread<T>(tasks: readonly T[], threads: number): Generator<T> {
+  const stride = Math.ceil(tasks.length / Math.max(threads, 1));
+  for (let start = 0; start < stride; start++) {
+    for (let at = start; at < tasks.length; at += stride) yield tasks[at];
   }
 }
 
