@@ -14,7 +14,7 @@ import {
   HUFFMAN_STORE,
   HUFFMAN_VALID,
   LITERALS,
-  PART_BYTES,
+  PART_NEXT,
   PARTS,
   SEQUENCES,
   SET,
@@ -127,10 +127,10 @@ function writeBlock(
     level == SMALL
       ? findOptimal(frameStart, from, to, finder, records, literals)
       : findFast(frameStart, from, to, finder, records, literals);
-  const parts = cutBlock(scratch, count, load<u32>(finder, 12), <u32>length);
+  cutBlock(scratch, count, load<u32>(finder, 12), <u32>length, level == SMALL);
   const isRoomy = room >= length + ROOM;
   const body = isRoomy ? dst : scratch + STAGED;
-  const bytes = writeParts(scratch, parts, last, <u32>length, body);
+  const bytes = writeParts(scratch, last, <u32>length, body);
   if (bytes != 0) {
     if (room < <usize>bytes) return 0;
     if (!isRoomy) memory.copy(dst, body, bytes);
@@ -144,20 +144,20 @@ function writeBlock(
 }
 
 /** A block per part; returns the bytes of all, or 0 when that does not pay. */
-function writeParts(scratch: usize, parts: u32, last: bool, length: u32, dst: usize): u32 {
+function writeParts(scratch: usize, last: bool, length: u32, dst: usize): u32 {
   const stop = dst + length - (length >> 7) - 2;
   let op = dst;
-  for (let i: u32 = 0; i < parts; i++) {
-    const part = scratch + PARTS + <usize>i * PART_BYTES;
+  for (let part = scratch + PARTS; part != 0; ) {
     const body = op + BLOCK_HEAD;
     const bytes = writeLiterals(scratch, part, body, stop);
     const end: usize = bytes == 0 ? 0 : writeSequences(scratch, part, body + bytes, stop);
     if (end == 0 || end > stop) {
-      if (i > 0) forgetTables(scratch);
+      if (op != dst) forgetTables(scratch);
       return 0;
     }
     commit(scratch);
-    writeHead(op, last && i + 1 == parts, COMPRESSED, <u32>(end - body));
+    part = <usize>load<u32>(part, PART_NEXT);
+    writeHead(op, last && part == 0, COMPRESSED, <u32>(end - body));
     op = end;
   }
   return <u32>(op - dst);

@@ -72,7 +72,8 @@
 @inline export const PARTS: usize = WORK + 8192;
 
 // Part: u32 address of its records | u32 records | u32 address of its literals | u32 literals
-//       | f32 cost in bits | u32 0 (3 times), then counters.
+//       | f32 cost in bits | f32 gain of joining the next part | u32 address of the next part, or 0
+//       | f32 cost of the two, then counters.
 // @ts-ignore: decorator
 @inline export const PART_RECORDS: usize = 0;
 // @ts-ignore: decorator
@@ -83,6 +84,12 @@
 @inline export const PART_LITERAL_COUNT: usize = 12;
 // @ts-ignore: decorator
 @inline export const PART_COST: usize = 16;
+// @ts-ignore: decorator
+@inline export const PART_GAIN: usize = 20;
+// @ts-ignore: decorator
+@inline export const PART_NEXT: usize = 24;
+// @ts-ignore: decorator
+@inline export const PART_JOINED_COST: usize = 28;
 /** u32 per value of a literal. */
 // @ts-ignore: decorator
 @inline export const PART_BYTE_COUNTS: usize = 32;
@@ -94,7 +101,7 @@
 @inline export const KIND_BYTES: usize = 512;
 // @ts-ignore: decorator
 @inline export const PART_BYTES: usize = PART_CODE_COUNTS + 3 * KIND_BYTES;
-/** Two more than a block is cut into. */
+/** A part covers 4 KiB at least, but for the last one. */
 // @ts-ignore: decorator
 @inline export const MAX_PARTS: usize = 34;
 // @ts-ignore: decorator
