@@ -114,7 +114,7 @@ export function openFflate(pages: Uint8Array, pieceBytes: number): PieceCodec {
   const decoded = new Uint8Array(source.length);
   const pieceAt = (i: number) => source.subarray(i * pieceBytes, (i + 1) * pieceBytes);
   return {
-    name: "fflate, level 1",
+    name: "fflate, level 1, 8 MiB",
     byteLength: source.length,
     encode() {
       coded.length = 0;
