@@ -35,7 +35,8 @@ import { zstdCompress } from "./zstd/compress";
 
 /**
  * Packs the pages whose plan says STORE, about equally many and at most `clusterPages` to a
- * cluster, one cluster after another from `outPtr` on. Marks them STORED, fills an entry for each cluster and returns their number.
+ * cluster, one cluster after another from `outPtr` on. Marks them STORED, fills an entry for each
+ * cluster and returns their number.
  */
 export function packPages(
   planPtr: usize,

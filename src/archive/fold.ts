@@ -13,7 +13,8 @@ import {
   listedFrames,
 } from "../pipeline/batch.ts";
 import { IMAGE_CHECKSUM_SCRATCH_BYTES, ImageChecksum } from "../pipeline/imagechecksum.ts";
-import { type FillPages, type LevelParameters, Pipeline } from "../pipeline/pipeline.ts";
+import type { LevelParameters } from "../pipeline/level.ts";
+import { type FillPages, Pipeline } from "../pipeline/pipeline.ts";
 import { type EngineResources, slabCount } from "../pipeline/resources.ts";
 import { SlabPool } from "../pipeline/slabs.ts";
 import type { ImageHead } from "../wire/imagehead.ts";

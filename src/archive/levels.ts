@@ -2,7 +2,7 @@
 import type { Level } from "../api.ts";
 import { PagefoldError } from "../core/errors.ts";
 import { COMPRESS_LZ4, COMPRESS_NONE, COMPRESS_ZSTD, COMPRESS_ZSTD_SMALL } from "../kernels/abi.ts";
-import type { LevelParameters } from "../pipeline/pipeline.ts";
+import type { LevelParameters } from "../pipeline/level.ts";
 
 export const DEFAULT_LEVEL: Level = "balanced";
 
@@ -10,8 +10,9 @@ const LEVELS: Record<Level, LevelParameters> = {
   store: { clusterPages: 16, compress: COMPRESS_NONE, sampleBits: 6, minVotes: 2 },
   // 64 KiB is what LZ4 can look back on with 16-bit positions.
   fast: { clusterPages: 16, compress: COMPRESS_LZ4, sampleBits: 6, minVotes: 2 },
+  // Larger clusters gain 1 % and make a random page dear.
   balanced: { clusterPages: 64, compress: COMPRESS_ZSTD, sampleBits: 4, minVotes: 3 },
-  small: { clusterPages: 256, compress: COMPRESS_ZSTD_SMALL, sampleBits: 3, minVotes: 4 },
+  small: { clusterPages: 256, compress: COMPRESS_ZSTD_SMALL, sampleBits: 4, minVotes: 3 },
 };
 
 export function levelParameters(level: Level = DEFAULT_LEVEL): LevelParameters {

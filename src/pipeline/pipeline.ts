@@ -21,6 +21,7 @@ import { emitBatch } from "./emit.ts";
 import { type EncodedCluster, readEncoded } from "./encoded.ts";
 import { History } from "./history.ts";
 import { inputError } from "./inputerror.ts";
+import type { LevelParameters } from "./level.ts";
 import { matchBatch, type PreviousOf } from "./match.ts";
 import type { SlabPool } from "./slabs.ts";
 import { readList } from "./surveyed.ts";
@@ -39,16 +40,6 @@ export interface PagesOutput {
 export interface PagesPlace {
   readonly bodyOffset: number;
   readonly written: Promise<void>;
-}
-
-/** What a level means to the pipeline. */
-export interface LevelParameters {
-  readonly clusterPages: number;
-  /** COMPRESS_NONE … of the kernels. */
-  readonly compress: number;
-  /** How similar pages are found, see `AnchorView`. */
-  readonly sampleBits: number;
-  readonly minVotes: number;
 }
 
 export interface PipelineParts {

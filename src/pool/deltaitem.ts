@@ -7,8 +7,8 @@ import type { CandidateReader } from "./candidates.ts";
 import type { DecodeMemory } from "./decodecluster.ts";
 import type { EncodeTask, TaskContext } from "./task.ts";
 
-/** A delta pays when it is shorter than this: the threshold of live gang migration (HPDC 2011). */
-const MAX_DELTA_BYTES = (PAGE_BYTES * 3) / 4;
+/** A longer delta gains less than a page that others can refer to: measured on memory of guests. */
+const MAX_DELTA_BYTES = PAGE_BYTES / 2;
 
 /** Encodes `page` against its candidates at `out`; returns the bytes of the item, 0: no gain. */
 export function encodeDelta(

@@ -39,7 +39,10 @@ describe("usage errors exit with 2 and say where help is", () => {
     [["pack", "a", "-o", "x.pfa", "--what"], /unknown option '--what'$/],
     [["pack", "a", "-o", "x.pfa", "-M", "12Q"], /'12Q' is invalid\. A size is bytes/],
     [["pack", "a", "-o", "x.pfa", "-T", "all"], /'all' is invalid/],
-    [["pack", "a", "-o", "x.pfa", "--level", "best"], /'best' is invalid.*store, fast, balanced, small/],
+    [
+      ["pack", "a", "-o", "x.pfa", "--level", "best"],
+      /'best' is invalid.*store, fast, balanced, small/,
+    ],
     [["pack", "a", "-o", "x.pfa", "--note", "novalue"], /A note is KEY=VALUE/],
     [["pack", "a", "-o", "x.pfa", "--name", "b"], /--name names the image from stdin/],
     [["pack", "a", "-o", "x.pfa", "-0"], /-0 needs --files-from$/],
