@@ -13,7 +13,16 @@ import { scalingTable } from "./scaling.ts";
 
 const DOCUMENT = new URL("../docs/benchmarks.md", import.meta.url);
 /** Tools of the README's first screen; those that were not measured are left out. */
-const TOOLS = ["pagefold pack", "zstd -1", "zstd -3 --long=30", "borg, 4 KiB chunks", "cat"];
+const TOOLS = [
+  "pagefold pack",
+  "pagefold pack --level fast",
+  "pagefold pack --level small",
+  "zstd -1",
+  "zstd -3 --long=30",
+  "zstd -9 --long=30",
+  "borg, 4 KiB chunks",
+  "cat",
+];
 /** The row that we lose. */
 const NOISE = "noise";
 const NOISE_TOOLS = ["pagefold pack", "zstd -1"];

@@ -16,7 +16,7 @@ import {
 } from "./peers/report.ts";
 import { repositories } from "./peers/repositories.ts";
 import { gangSet, worstSets } from "./peers/sets.ts";
-import { cat, compressors, pagefold, scan, zstdPipe } from "./peers/streams.ts";
+import { cat, compressors, pagefolds, scan, zstdPipe } from "./peers/streams.ts";
 import { type ImageSet, shell, type Tool } from "./peers/tool.ts";
 import { type Command, runToEnd } from "./process.ts";
 
@@ -114,7 +114,7 @@ async function measureAll(options: BenchOptions): Promise<PeersReport> {
     pin: pin ?? ((command: Command) => command),
   };
   const versions: Record<string, string> = {};
-  const streams = [pagefold, cat, ...installed(compressors, versions)];
+  const streams = [...pagefolds, cat, ...installed(compressors, versions)];
   const pipe = "zstd" in versions ? [zstdPipe] : [];
   const everybody = [...streams, ...pipe, ...installed(repositories, versions)];
   const sets = [await measureSet(everybody, await gangSet(images, folder), settings)];

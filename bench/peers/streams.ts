@@ -24,12 +24,15 @@ export const cat: Tool = {
   }),
 };
 
-export const pagefold: Tool = {
-  name: "pagefold pack",
+const pagefoldWith = (...options: readonly string[]): Tool => ({
+  name: ["pagefold pack", ...options].join(" "),
   packed: archiveOf,
   pack: (job) => ({
     program: process.execPath,
-    words: [CLI, "pack", "-q", "-T", `${job.threads}`, "-o", archiveOf(job), ...job.set.images],
+    words: [
+      ...[CLI, "pack", "-q", "-T", `${job.threads}`, ...options],
+      ...["-o", archiveOf(job), ...job.set.images],
+    ],
   }),
   unpack: (job) => ({
     program: process.execPath,
@@ -45,7 +48,14 @@ export const pagefold: Tool = {
     const range = ["--offset", `${offset}`, "--length", "4096"];
     return { program: process.execPath, words: [CLI, "cat", archiveOf(job), name, ...range] };
   },
-};
+});
+
+/** The default level first: it is what the others are compared with. */
+export const pagefolds: readonly Tool[] = [
+  pagefoldWith(),
+  pagefoldWith("--level", "fast"),
+  pagefoldWith("--level", "small"),
+];
 
 /** Reads the images to their end and keeps nothing. */
 export function scan(images: readonly string[], threads: number): Command {
@@ -105,6 +115,9 @@ export const compressors: { program: string; tools: Tool[] }[] = [
     tools: [
       zstd1,
       compressor("zstd -3 --long=30", "zstd", (job) => ["-3", threadsOf(job), "--long=30"], [
+        "--long=30",
+      ]),
+      compressor("zstd -9 --long=30", "zstd", (job) => ["-9", threadsOf(job), "--long=30"], [
         "--long=30",
       ]),
     ],
