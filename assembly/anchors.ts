@@ -5,9 +5,6 @@ import { ANCHORS_MAX, PAGE_BYTES, SURVEY_ORDINARY, SURVEY_RECORD_BYTES } from ".
 
 // @ts-ignore: decorator
 @inline const WINDOW_BYTES: usize = 32;
-/** A window is an anchor if this many bits of its hash are 0. */
-// @ts-ignore: decorator
-@inline const SAMPLE_BITS: u64 = 6;
 
 /**
  * Writes the anchors (u32) of all ordinary pages one after another at `anchorsPtr`, and how many
