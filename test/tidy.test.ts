@@ -144,7 +144,7 @@ describe("tidy", () => {
     [
       "a test that does not run",
       { "test/core/page.test.ts": `// Pages.\n${"it"}.skip("is one", () => {});\n` },
-      "test/core/page.test.ts: it.skip",
+      `test/core/page.test.ts: ${"it"}.skip`,
     ],
     [
       "a test of nothing",

@@ -1,5 +1,6 @@
 // Inputs for tests of the Zstandard encoder: the sizes and patterns at which encoders break. All of
 // them are seeded.
+import fc from "fast-check";
 import { memoryLike } from "./lz4-inputs.ts";
 import { seededRandom } from "./random.ts";
 
@@ -78,3 +79,13 @@ export function smallInputs(seed: number): ZstdInput[] {
 export function largeInputs(seed: number): ZstdInput[] {
   return inputsOf(LARGE_EDGES, seed);
 }
+
+/** Pieces of every kind of content, to be joined in any order. */
+export const anyPiece = fc.oneof(
+  fc.uint8Array({ maxLength: 60 }),
+  fc.tuple(fc.nat(255), fc.nat(5000)).map(([byte, n]) => new Uint8Array(n).fill(byte)),
+  fc.tuple(fc.nat(5), fc.nat(900)).map(([s, n]) => memoryLike(n * 8, s)),
+  fc.tuple(fc.nat(5), fc.nat(9000)).map(([s, n]) => textLike(n, s)),
+  fc.tuple(fc.nat(5), fc.nat(4000)).map(([s, n]) => skewed(n, s)),
+  fc.nat(20_000).map(painted),
+);
