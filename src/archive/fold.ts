@@ -1,89 +1,60 @@
 // A fold session: everything that one pack, append, repack or encoder needs, taken at its start
 // and given back at its end. It folds images, one after another, into one stream.
-
-import type { Arena, Region } from "../core/arena.ts";
+import type { Region } from "../core/arena.ts";
 import { BATCH_PAGES } from "../core/slab.ts";
-import { Scope } from "../dedup/scope.ts";
+import type { Scope } from "../dedup/scope.ts";
 import { baseEntry, learnBase } from "../pipeline/base.ts";
 import {
-  type Batch,
   type BatchListener,
   consecutiveFrames,
   type FoldSource,
   listedFrames,
 } from "../pipeline/batch.ts";
+import { type FoldParts, type FoldPartsOptions, openFoldParts } from "../pipeline/fold.ts";
 import { IMAGE_CHECKSUM_SCRATCH_BYTES, ImageChecksum } from "../pipeline/imagechecksum.ts";
-import type { LevelParameters } from "../pipeline/level.ts";
-import { type FillPages, Pipeline } from "../pipeline/pipeline.ts";
-import { type EngineResources, slabCount } from "../pipeline/resources.ts";
-import { SlabPool } from "../pipeline/slabs.ts";
+import type { FillPages, Pipeline } from "../pipeline/pipeline.ts";
+import type { EngineResources } from "../pipeline/resources.ts";
 import type { ImageHead } from "../wire/imagehead.ts";
 import type { ByteSink } from "./bytesink.ts";
 import { StreamWriter, type WriterStart } from "./writer.ts";
 
-/** Part of what is free that a scope may take, when its input is not known to need less. */
-export const SCOPE_SHARE = 0.9;
-
-/** Parts of all memory: for what is known of pages, alone or beside a ring of stored clusters. */
-const KNOWN_SHARE = 1 / 2;
-const KNOWN_SHARE_BESIDE_RING = 1 / 4;
-const RING_SHARE = 5 / 16;
-/** Part of what is known of pages that serves similarity. */
-const ANCHOR_SHARE = 1 / 4;
-
-export interface FoldOptions {
+export interface FoldOptions extends Omit<FoldPartsOptions, "output"> {
   readonly sink: ByteSink;
-  readonly level: LevelParameters;
-  /** Pages of all inputs together, if known. */
-  readonly pageCount: number | undefined;
-  /** From where clusters can be read back, see `PipelineParts`. */
-  readonly clusterFd: number | undefined;
-  /** True if sources may come that cannot be read again: their clusters are kept in memory. */
-  readonly isReadOnce?: boolean | undefined;
   /** True if images may have more than one round. */
   readonly hasRounds?: boolean | undefined;
-  /** The entry of what a frame was before, when there is no base; see `MatchContext`. */
-  readonly previousOf?: ((batch: Batch, page: number) => number | undefined) | undefined;
   readonly start?: WriterStart | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 export class FoldSession {
   readonly writer: StreamWriter;
-  readonly scope: Scope;
-  readonly pipeline: Pipeline;
   private readonly resources: EngineResources;
-  private readonly slabs: SlabPool;
+  private readonly parts: FoldParts;
   private readonly scratch: Region;
   private readonly signal: AbortSignal | undefined;
   private imageCount: number;
 
   constructor(resources: EngineResources, options: FoldOptions) {
-    const { arena, kernels, pool, checksum } = resources;
-    const { sink, level, pageCount, clusterFd } = options;
+    const { arena, checksum } = resources;
     this.resources = resources;
     this.signal = options.signal;
     this.scratch = arena.reserve(IMAGE_CHECKSUM_SCRATCH_BYTES, "image checksum");
-    const slabs = new SlabPool(arena, slabCount(pool.threads));
-    this.slabs = slabs;
-    const isRing = options.isReadOnce === true && clusterFd === undefined;
-    const memoryBytes = steadyShare(arena, isRing ? KNOWN_SHARE_BESIDE_RING : KNOWN_SHARE);
-    const { sampleBits, minVotes } = level;
-    const anchors = { memoryBytes: memoryBytes * ANCHOR_SHARE, pageCount, sampleBits, minVotes };
-    const scopeBytes = memoryBytes * (1 - ANCHOR_SHARE);
-    const scope = new Scope(arena, kernels, { memoryBytes: scopeBytes, pageCount });
-    this.scope = scope;
-    const ringBytes = isRing ? steadyShare(arena, RING_SHARE) : 0;
-    const { start, hasRounds } = options;
-    this.writer = new StreamWriter(sink, checksum, { start, hasRounds });
+    this.writer = new StreamWriter(options.sink, checksum, {
+      start: options.start,
+      hasRounds: options.hasRounds,
+    });
     this.imageCount = this.writer.imageCount;
-    const output = this.writer;
-    this.pipeline = new Pipeline(
-      { arena, kernels, pool, slabs, scope, output, level, clusterFd, ringBytes, anchors },
-      options.previousOf,
-    );
+    this.parts = openFoldParts(resources, { ...options, output: this.writer });
     this.signal?.addEventListener("abort", this.onAbort);
     if (this.signal?.aborted) this.onAbort();
+  }
+
+  get scope(): Scope {
+    return this.parts.scope;
+  }
+
+  get pipeline(): Pipeline {
+    return this.parts.pipeline;
   }
 
   /** An empty checksum for an image of this session. */
@@ -95,8 +66,9 @@ export class FoldSession {
   /** Learns the base of the images to come; returns its checksum tree, fed with all pages. */
   async learnBase(source: FoldSource & { file: NonNullable<FoldSource["file"]> }) {
     const checksum = this.newChecksum();
-    const { log, anchors } = this.pipeline;
-    const parts = { ...this.resources, slabs: this.slabs, scope: this.scope, anchors };
+    const { slabs, scope, pipeline } = this.parts;
+    const { log, anchors } = pipeline;
+    const parts = { ...this.resources, slabs, scope, anchors };
     const entries = await learnBase(parts, log, source, checksum, this.signal);
     this.pipeline.previousOf = (batch, page) => baseEntry(entries, batch.frames.at(page));
     return checksum;
@@ -150,21 +122,9 @@ export class FoldSession {
     this.pipeline.fail(new Error("the session was closed"));
     await this.pipeline.drain().catch(() => undefined);
     this.signal?.removeEventListener("abort", this.onAbort);
-    this.pipeline.close();
-    this.scope.close();
-    this.slabs.close();
+    this.parts.close();
     this.resources.arena.release(this.scratch);
   }
 
   private readonly onAbort = (): void => this.pipeline.fail(this.signal?.reason);
-}
-
-/**
- * A part of all memory, or half of it, a quarter … where other sessions have taken too much. Stored
- * bytes depend on it, so the shares leave room for any number of threads (`WORK_SHARE`).
- */
-function steadyShare(arena: Arena, share: number): number {
-  let bytes = arena.bytes.length * share;
-  while (bytes > arena.largestFreeBytes * SCOPE_SHARE) bytes /= 2;
-  return bytes;
 }

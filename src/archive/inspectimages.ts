@@ -4,10 +4,10 @@ import { FrameMap } from "../core/extent.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import { Scope } from "../dedup/scope.ts";
 import { type ImageFile, openImageFile } from "../image/open.ts";
+import { SCOPE_SHARE } from "../pipeline/fold.ts";
 import { inspectFile } from "../pipeline/inspect.ts";
 import { type EngineResources, slabCount } from "../pipeline/resources.ts";
 import { SlabPool } from "../pipeline/slabs.ts";
-import { SCOPE_SHARE } from "./fold.ts";
 import { ProgressMeter } from "./progress.ts";
 
 export async function inspectImages(

@@ -2,7 +2,7 @@
 // once; the bytes follow, several batches at a time where the sink allows it.
 
 import { ByteWriter } from "../core/bytes.ts";
-import type { PagesOutput, PagesPlace } from "../pipeline/pipeline.ts";
+import type { PagesOutput, PagesPlace } from "../pipeline/pipelineparts.ts";
 import { BATCH_HEADER_BYTES, BatchType, encodeBatch } from "../wire/batch.ts";
 import type { Checksum } from "../wire/checksum.ts";
 import { type EndHead, encodeEndHead, encodeImageHead, type ImageHead } from "../wire/imagehead.ts";

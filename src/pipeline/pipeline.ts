@@ -1,15 +1,10 @@
 // The way of a page: read and surveyed by a worker, matched on the main thread in frame order,
 // encoded by a worker, emitted in frame order. Several batches are under way at once; what a batch
 // may know of earlier ones does not depend on how many, so any number of workers gives one result.
-import type { Arena } from "../core/arena.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import { slabPart } from "../core/slab.ts";
-import type { Scope } from "../dedup/scope.ts";
-import type { Kernels } from "../kernels/abi.ts";
-import type { WorkPool } from "../pool/pool.ts";
 import type { Task, TaskResults } from "../pool/task.ts";
-import type { PagesHead } from "../wire/records.ts";
-import { AnchorLag, type AnchorSize } from "./anchorlag.ts";
+import { AnchorLag } from "./anchorlag.ts";
 import {
   type Batch,
   type BatchListener,
@@ -21,41 +16,9 @@ import { emitBatch } from "./emit.ts";
 import { type EncodedCluster, readEncoded } from "./encoded.ts";
 import { History } from "./history.ts";
 import { inputError } from "./inputerror.ts";
-import type { LevelParameters } from "./level.ts";
 import { matchBatch, type PreviousOf } from "./match.ts";
-import type { SlabPool } from "./slabs.ts";
+import type { PagesPlace, PipelineParts } from "./pipelineparts.ts";
 import { readList } from "./surveyed.ts";
-
-/** Where emitted batches go. */
-export interface PagesOutput {
-  /** Clusters written so far: the number of the next one. */
-  readonly clusterCount: number;
-  /**
-   * Takes a batch; `body` is a view that stays valid until the promise resolves. Returns at once
-   * where its first cluster will lie, so that batches can be written at the same time.
-   */
-  pages(head: PagesHead, body: Uint8Array, fingerprints: Uint8Array): PagesPlace;
-}
-
-export interface PagesPlace {
-  readonly bodyOffset: number;
-  readonly written: Promise<void>;
-}
-
-export interface PipelineParts {
-  readonly arena: Arena;
-  readonly kernels: Kernels;
-  readonly pool: WorkPool;
-  readonly slabs: SlabPool;
-  readonly scope: Scope;
-  readonly output: PagesOutput;
-  readonly level: LevelParameters;
-  /** Descriptor from which clusters can be read back. */
-  readonly clusterFd: number | undefined;
-  /** Without one, bytes of memory for clusters of sources that cannot be read again. */
-  readonly ringBytes: number;
-  readonly anchors: AnchorSize;
-}
 
 /** How pages get into a slab when no worker reads them from a file. */
 export type FillPages = (pages: Uint8Array) => Promise<void>;
@@ -94,12 +57,26 @@ export class Pipeline {
    */
   async add(source: FoldSource, frames: FrameList, listener: BatchListener, fill?: FillPages) {
     const slabPtr = await this.parts.slabs.lease();
+    if (fill) await this.fill(slabPtr, frames.length, fill);
+    await this.addLeased(slabPtr, source, frames, listener, fill !== undefined);
+  }
+
+  /**
+   * The same for a slab that was leased before; it is released when nobody needs it any more. One
+   * call at a time.
+   */
+  async addLeased(
+    slabPtr: number,
+    source: FoldSource,
+    frames: FrameList,
+    listener: BatchListener,
+    isFilled: boolean,
+  ): Promise<void> {
     const batch = { ordinal: this.log.add(source, frames), source, frames, slabPtr };
-    if (fill) await this.fill(batch, fill);
     await this.anchors.ready(batch.ordinal);
     const flight: InFlight = { batch, holds: 1, holding: new Set() };
     this.inFlight.set(batch.ordinal, flight);
-    const surveyed = this.survey(batch, fill !== undefined);
+    const surveyed = this.survey(batch, isFilled);
     const seen = this.history.ready(batch.ordinal);
     const matched = Promise.all([surveyed, this.matched, seen]).then(() => this.match(flight));
     this.matched = matched;
@@ -140,10 +117,10 @@ export class Pipeline {
     this.history.close();
   }
 
-  private async fill(batch: Batch, fill: FillPages): Promise<void> {
+  private async fill(slabPtr: number, pageCount: number, fill: FillPages): Promise<void> {
     try {
-      const pages = slabPart(batch.slabPtr, "pages");
-      await fill(this.parts.arena.at(pages, batch.frames.length * PAGE_BYTES));
+      const pages = slabPart(slabPtr, "pages");
+      await fill(this.parts.arena.at(pages, pageCount * PAGE_BYTES));
     } catch (error) {
       this.fail(error);
       throw error;
