@@ -1,0 +1,51 @@
+// Which frames of a guest were sent as pages, and which of these the guest has overwritten since by
+// other means (zero, XBZRLE): their old content is no good reference any more.
+import { PagefoldError } from "../core/errors.ts";
+
+/** Frames of one chunk of the bitmap: 4 KiB, taken when the first frame of it is sent. */
+const CHUNK_BITS = 15;
+const CHUNK_WORDS = 2 ** (CHUNK_BITS - 5);
+const CHUNK_MASK = 2 ** CHUNK_BITS - 1;
+/** 16 TiB of memory: frame numbers have 32 bits. */
+const MAX_FRAMES = 2 ** 32 - 1;
+
+export class SentFrames {
+  private readonly chunks: (Uint32Array | undefined)[] = [];
+  private forgotten = new Set<number>();
+
+  /** The frame is sent as a page. */
+  send(frame: number): void {
+    let chunk = this.chunks[frame >>> CHUNK_BITS];
+    if (chunk === undefined) {
+      chunk = new Uint32Array(CHUNK_WORDS);
+      this.chunks[frame >>> CHUNK_BITS] = chunk;
+    }
+    const bit = frame & CHUNK_MASK;
+    chunk[bit >>> 5] |= 1 << (bit & 31);
+    if (this.forgotten.size > 0) this.forgotten.delete(frame);
+  }
+
+  /** The frame gets other content than that of its last page. */
+  forget(frame: number): void {
+    const chunk = this.chunks[frame >>> CHUNK_BITS];
+    if (chunk === undefined) return;
+    const bit = frame & CHUNK_MASK;
+    if ((chunk[bit >>> 5] & (1 << (bit & 31))) === 0) return;
+    chunk[bit >>> 5] &= ~(1 << (bit & 31));
+    this.forgotten.add(frame);
+  }
+
+  /** Frames whose last event since the last call was `forget`. */
+  takeForgotten(): number[] {
+    if (this.forgotten.size === 0) return [];
+    const frames = [...this.forgotten];
+    this.forgotten = new Set();
+    return frames;
+  }
+}
+
+/** Refuses more memory than frame numbers can tell apart. */
+export function checkFrameCount(guest: string, frameCount: number): void {
+  if (frameCount <= MAX_FRAMES) return;
+  throw new PagefoldError("LIMIT", `${guest}: ${frameCount} frames, ${MAX_FRAMES} are possible`);
+}
