@@ -1,0 +1,91 @@
+// What a session sees of a link: an ordered stream of bytes each way. Records, heartbeats and the
+// question whether the peer is still alive belong to the session.
+
+/** What arrives on a connection. */
+export interface Receiver {
+  /**
+   * The next bytes. They are valid during the call only: the buffer is used again. What it throws
+   * destroys the connection with that reason.
+   */
+  bytes(piece: Uint8Array): void;
+  /**
+   * The peer sends no more; we still may. A peer that dies can look like this on tcp, unix and TLS
+   * alike, so a session says goodbye in its own words.
+   */
+  end(): void;
+}
+
+export interface Connection {
+  /** Who is at the other end, for messages. */
+  readonly peer: string;
+  /** Bytes that were handed to `write` and that the system has not taken yet. */
+  readonly queuedBytes: number;
+  /** Bytes taken by the system and bytes given to the receiver. */
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+  /**
+   * Settles when the connection is over, with the reason if that was not orderly. It never rejects.
+   */
+  readonly closed: Promise<Error | undefined>;
+  /**
+   * Sends the parts one after another; they may lie in shared memory. They must stay as they are
+   * until the promise resolves: then the system has them. It rejects with what ended the
+   * connection, and may be left alone. Nobody is held back: look at `queuedBytes`, or wait.
+   */
+  write(parts: readonly Uint8Array[]): Promise<void>;
+  /** Sends the end after all that was written. */
+  end(): void;
+  /** Starts to deliver; called once. Nothing is read before. */
+  receive(receiver: Receiver): void;
+  /** No bytes are delivered until `resume`; the peer is held back once the buffers are full. */
+  pause(): void;
+  resume(): void;
+  /** Ends both directions at once; what is queued is lost. `closed` gives the reason. */
+  destroy(reason?: Error): void;
+}
+
+/**
+ * The arriving pieces as copies, for readers that can do with one piece at a time. Leaving the loop
+ * early destroys the connection; a connection that breaks throws its reason.
+ */
+export async function* pieces(connection: Connection): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const waiting: Uint8Array<ArrayBuffer>[] = [];
+  let isOver = false;
+  let wake = (): void => {};
+  connection.receive({
+    bytes(piece) {
+      waiting.push(new Uint8Array(piece));
+      connection.pause();
+      wake();
+    },
+    end() {
+      isOver = true;
+      wake();
+    },
+  });
+  let failure: Error | undefined;
+  connection.closed.then((reason) => {
+    failure = reason;
+    isOver = true;
+    wake();
+  });
+  let isComplete = false;
+  try {
+    for (;;) {
+      const piece = waiting.shift();
+      if (piece) yield piece;
+      else if (isOver) break;
+      else {
+        const arrival = new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+        connection.resume();
+        await arrival;
+      }
+    }
+    if (failure) throw failure;
+    isComplete = true;
+  } finally {
+    if (!isComplete) connection.destroy();
+  }
+}
