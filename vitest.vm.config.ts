@@ -5,7 +5,9 @@ export default defineConfig({
   test: {
     include: ["test/vm/**/*.test.ts"],
     globalSetup: "test/vm/boot.ts",
-    testTimeout: 120_000,
+    testTimeout: 180_000,
+    // Booting a gang is part of it.
+    hookTimeout: 300_000,
     fileParallelism: false,
   },
 });

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
-import { makeImages } from "../../scripts/vm-images.mjs";
+import { makeImages } from "../../scripts/vm-images.ts";
 
 declare module "vitest" {
   interface ProvidedContext {

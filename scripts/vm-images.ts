@@ -1,4 +1,5 @@
-// node scripts/vm-images.mjs FOLDER [--guests N] [--memory MiB]
+// node --import ./test/support/strip-types.mjs scripts/vm-images.ts FOLDER
+//   [--guests N] [--memory MiB]
 // Boots small guests and writes their memory: vmN-a.raw at one instant for all, vm0-a.elf of the
 // same instant, vm0-b.raw some seconds later. Also a module: the tests call `makeImages`.
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
@@ -7,32 +8,31 @@ import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { installTools, kernelPath, writeInitramfs } from "./vm/build.mjs";
-import { Guest } from "./vm/guest.mjs";
+import { installTools, kernelPath, writeInitramfs } from "./vm/build.ts";
+import { Guest } from "./vm/guest.ts";
 
 /** How long the first guest runs on before its second image is taken. */
 const SECOND_INSTANT_MS = 4000;
 
-/**
- * @param {string} folder
- * @param {{ guests?: number, memoryMiB?: number }} [options] default: 2 guests of 128 MiB
- * @returns {Promise<string[]>} the paths of the images
- */
-export async function makeImages(folder, { guests: count = 2, memoryMiB = 128 } = {}) {
+/** Writes the images of 2 guests of 128 MiB unless told otherwise; resolves with their paths. */
+export async function makeImages(
+  folder: string,
+  { guests: count = 2, memoryMiB = 128 } = {},
+): Promise<string[]> {
   await installTools();
   const kernel = await kernelPath();
   await mkdir(folder, { recursive: true });
   const runFolder = await mkdtemp(join(tmpdir(), "pagefold-vm-"));
-  /** @type {Guest[]} */
-  const guests = [];
-  const paths = [];
+  const guests: Guest[] = [];
+  const paths: string[] = [];
   try {
     const initramfs = join(runFolder, "initramfs.gz");
     await writeInitramfs(initramfs);
     for (let i = 0; i < count; i++) {
       const name = `vm${i}`;
       const seed = 100 + i;
-      guests.push(new Guest({ name, seed, memoryMiB, kernel, initramfs, folder: runFolder }));
+      const memoryKiB = memoryMiB * 1024;
+      guests.push(new Guest({ name, seed, memoryKiB, kernel, initramfs, folder: runFolder }));
     }
     await Promise.all(guests.map((guest) => guest.ready()));
     await Promise.all(guests.map((guest) => guest.pause()));
@@ -59,7 +59,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     options: { guests: { type: "string" }, memory: { type: "string" } },
   });
   if (positionals.length !== 1) {
-    console.error("usage: node scripts/vm-images.mjs FOLDER [--guests N] [--memory MiB]");
+    console.error("usage: scripts/vm-images.ts FOLDER [--guests N] [--memory MiB]");
     process.exit(2);
   }
   const paths = await makeImages(resolve(positionals[0]), {

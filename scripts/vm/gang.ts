@@ -1,0 +1,142 @@
+// Guests with workloads that live together on one host and move together to the other one. It owns
+// their folder, their processes and the link.
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, statfs } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { installTools, kernelPath, writeWorkloadInitramfs } from "./build.ts";
+import { diskPath } from "./disk.ts";
+import { Guest } from "./guest.ts";
+import { Link } from "./link.ts";
+import { Move, type MoveOptions, type MoveReport } from "./move.ts";
+
+const run = promisify(execFile);
+
+export const WORKLOADS = ["redis", "nginx", "churn", "idle"] as const;
+export type Workload = (typeof WORKLOADS)[number];
+
+export interface GangOptions {
+  workloads: readonly Workload[];
+  /** Default: 256. */
+  memoryMiB?: number;
+  /** Of the first guest, and one more for each further one. Default: 1. */
+  seed?: number;
+  /** Operations a second of every guest, where the workload's own are not wanted. */
+  rate?: number;
+  /** The working set in MiB, likewise. */
+  ws?: number;
+  /** The program; default: the QEMU that is installed. */
+  qemu?: string;
+  /** The speed of the link; default: nothing is shaped. */
+  mbit?: number;
+}
+
+const SHARED_MEMORY = "/dev/shm";
+const MOVE_LIMIT_MS = 120_000;
+/**
+ * QEMU before 9.0 loses writes of an emulated guest, unless its RAM is no multiple of 256 KiB: its
+ * fast way of reading the dirty bitmap, which asks for such a size, forgets the emulator's TLB.
+ */
+const SOUND_VERSION = 9;
+const EXTRA_KIB = 8;
+
+export class Gang {
+  readonly link: Link;
+  guests: readonly Guest[] = [];
+  #folders: readonly string[];
+  #from: "a" | "b" = "a";
+
+  private constructor(link: Link, folders: readonly string[]) {
+    this.link = link;
+    this.#folders = folders;
+  }
+
+  /** Resolves when all guests are at work on the first host. */
+  static async boot(options: GangOptions): Promise<Gang> {
+    const { workloads, memoryMiB = 256, seed = 1, rate, ws, qemu, mbit } = options;
+    await installTools();
+    const kernel = await kernelPath();
+    const disk = await diskPath();
+    const memoryKiB = memoryMiB * 1024 + (await extraKiB(qemu));
+    const folder = await mkdtemp(join(tmpdir(), "pagefold-gang-"));
+    // Each guest has RAM at both ends while it moves.
+    const ramFolder = await ramFolderFor(2 * workloads.length * memoryKiB * 1024);
+    const gang = new Gang(await Link.open(mbit), [folder, ramFolder]);
+    try {
+      const initramfs = join(folder, "initramfs.gz");
+      await writeWorkloadInitramfs(initramfs);
+      const { namespace } = gang.link.a;
+      gang.guests = workloads.map((workload, i) => {
+        const words = { workload, rate, ws };
+        const given = Object.entries(words).filter(([, value]) => value !== undefined);
+        const place = { folder, ramFolder, namespace, disk, kernel, initramfs, memoryKiB };
+        return new Guest({
+          ...place,
+          name: `vm${i}-${workload}`,
+          seed: seed + i,
+          bootWords: given.map(([name, value]) => `${name}=${value}`).join(" "),
+          ...(qemu === undefined ? {} : { qemu }),
+        });
+      });
+      // One that is ready would only slow down those that are not.
+      const paused = gang.guests.map((guest) => guest.ready().then(() => guest.pause()));
+      await Promise.all(paused);
+      await Promise.all(gang.guests.map((guest) => guest.resume()));
+      return gang;
+    } catch (error) {
+      await gang.close();
+      throw error;
+    }
+  }
+
+  /** Starts what a migration to the other host needs; see `Move`. */
+  async prepare(options: MoveOptions): Promise<Move> {
+    const from = this.link[this.#from];
+    const to = this.link[this.#from === "a" ? "b" : "a"];
+    return Move.prepare(this.guests, { link: this.link, from, to }, options);
+  }
+
+  /** Moves all guests to the other host; when that fails, they are where they were. */
+  async migrate(options: MoveOptions, limitMs = MOVE_LIMIT_MS): Promise<MoveReport> {
+    const move = await this.prepare(options);
+    try {
+      await move.begin();
+      const report = await move.finish(await move.settled(limitMs), limitMs);
+      this.moved(move);
+      return report;
+    } catch (error) {
+      await move.abandon();
+      throw error;
+    }
+  }
+
+  /** The guests of a finished move are the gang from now on. */
+  moved(move: Move): void {
+    this.guests = move.targets;
+    this.#from = this.#from === "a" ? "b" : "a";
+  }
+
+  async expectAlive(): Promise<void> {
+    await Promise.all(this.guests.map((guest) => guest.expectAlive()));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.guests.map((guest) => guest.close()));
+    await this.link.close();
+    for (const folder of this.#folders) await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function extraKiB(qemu = "qemu-system-x86_64"): Promise<number> {
+  const { stdout } = await run(qemu, ["--version"]);
+  const [, major] = /version (\d+)\./.exec(stdout) ?? [];
+  return Number(major) < SOUND_VERSION ? EXTRA_KIB : 0;
+}
+
+/** Memory where there is enough of it: post-copy works there alone, and disks are slow. */
+async function ramFolderFor(byteLength: number): Promise<string> {
+  const { bavail, bsize } = await statfs(SHARED_MEMORY).catch(() => ({ bavail: 0, bsize: 0 }));
+  const parent = bavail * bsize > byteLength ? SHARED_MEMORY : tmpdir();
+  return mkdtemp(join(parent, "pagefold-ram-"));
+}
