@@ -7,8 +7,9 @@ import { DescriptionScanner } from "./description.ts";
 import { StreamPlace } from "./place.ts";
 import { type PageTarget, RamRecords, SCRIPT_LIMIT_BYTES } from "./ramrecords.ts";
 import { ScriptWriter } from "./script.ts";
-import { Sections, type StreamEvent, type StreamPhase, type Want } from "./sections.ts";
+import { Sections } from "./sections.ts";
 import { SentFrames } from "./sentframes.ts";
+import type { StreamEvent, StreamPhase, Want } from "./wants.ts";
 
 /** What one batch of a guest's stream is made of. */
 export interface FoldTarget extends PageTarget {

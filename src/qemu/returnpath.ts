@@ -1,4 +1,5 @@
-// Listens to the return path, which passes verbatim: did the QEMU at the target say that it is done?
+// Listens to the return path, which passes verbatim: has the QEMU at the target said that it is
+// done?
 //
 //   be16 type, be16 length, content; type 1 (SHUT): be32 0 when all went well
 

@@ -2,47 +2,16 @@
 // it says what it needs next and is given it, so that the stream may be cut anywhere.
 import type { RamBlocks } from "./blocks.ts";
 import type { StreamPlace } from "./place.ts";
+import { readBlockList } from "./ramlist.ts";
 import {
   Command,
   MULTIFD_MAGIC,
   Part,
-  RAM_FLAGS,
   RAM_VERSION,
-  Ram,
   STREAM_MAGIC,
   STREAM_VERSION,
 } from "./stream.ts";
-
-/** What stops `fold`, so that somebody can act on it. */
-export type StreamEvent =
-  /** The command to open the return path was passed. */
-  | "returnPath"
-  /** The last memory of a paused guest was passed; devices follow. */
-  | "ramEnd"
-  /** The packaged devices of post-copy follow: with them the target may run. */
-  | "package"
-  /** They were passed: once they are released the guest runs at the target. */
-  | "packageEnd"
-  /** Nothing may follow. */
-  | "end";
-
-/** What the generator asks for. It is resumed with the bytes of `need` and `more`. */
-export type Want =
-  /** So many bytes. */
-  | { readonly kind: "need"; readonly count: number }
-  /** So many bytes behind those of the last `need`, none of which are passed on yet. */
-  | { readonly kind: "more"; readonly count: number }
-  /** Pass so many bytes. */
-  | { readonly kind: "pass"; readonly count: number }
-  /** Records of RAM, up to the end of a part. */
-  | { readonly kind: "ram" }
-  /** Devices, up to the end. */
-  | { readonly kind: "devices" }
-  /** Stop, before the bytes of the last `need` are passed on if they are held. */
-  | { readonly kind: "event"; readonly event: StreamEvent; readonly isHeld?: true };
-
-/** What of its stream a guest has sent. */
-export type StreamPhase = "head" | "ram" | "device" | "postcopy" | "ended";
+import { need, read32, type Steps, type StreamPhase } from "./wants.ts";
 
 export interface SectionRules {
   readonly place: StreamPlace;
@@ -51,16 +20,10 @@ export interface SectionRules {
   readonly isReturnPathRequired: boolean;
 }
 
-type Steps<T> = Generator<Want, T, Uint8Array>;
-
 const text = new TextDecoder();
 /** Machine names and capability lists of real QEMUs are far shorter. */
 const MAX_MACHINE_BYTES = 1024;
 const MAX_CAPABILITIES = 256;
-/** A block has a page size and an address at most behind its length. */
-const MAX_BLOCK_FIELDS = 2;
-
-const need = (count: number): Want => ({ kind: "need", count });
 
 export class Sections {
   phase: StreamPhase = "head";
@@ -168,41 +131,8 @@ export class Sections {
     }
     this.ramId = id;
     this.phase = "ram";
-    yield* this.blockList();
+    yield* readBlockList(this.place, this.rules.blocks);
     yield* this.footer();
-  }
-
-  /** The first record of RAM: the list of blocks. */
-  private *blockList(): Steps<void> {
-    const { blocks } = this.rules;
-    const head = yield need(8);
-    if ((read32(head, 4) & RAM_FLAGS) !== Ram.MEM_SIZE) this.place.fail("RAM without its size");
-    let left = read64(head) - Ram.MEM_SIZE;
-    let length = (yield need(1))[0];
-    while (left > 0 && length > 0) {
-      const name = (yield need(length)).slice();
-      const byteLength = read64(yield need(8));
-      if (byteLength > left) this.place.fail(`a block of ${byteLength} bytes, ${left} are left`);
-      blocks.add(name, byteLength);
-      left -= byteLength;
-      // Post-copy adds the page size and x-ignore-shared the address. Nothing says so, but a name
-      // has a length that is not 0, and what follows the last block has flags.
-      length = (yield need(1))[0];
-      for (let fields = 0; length === 0; fields++) {
-        const flags = read32(yield { kind: "more", count: 7 }, 4) & RAM_FLAGS;
-        if (flags !== 0) return this.endOfPart(flags, left);
-        if (fields === MAX_BLOCK_FIELDS) this.place.fail("a block of RAM with unknown fields");
-        length = (yield need(1))[0];
-      }
-    }
-    this.place.fail(`RAM of ${left} bytes more than its blocks`);
-  }
-
-  private endOfPart(flags: number, left: number): void {
-    if (flags & Ram.MULTIFD_FLUSH) this.place.refuseCapability("multifd");
-    if (flags & Ram.HOOK) this.place.refuse("it migrates by RDMA: migrate to a unix socket");
-    if (flags !== Ram.EOS) this.place.fail(`flags 0x${flags.toString(16)} behind the blocks`);
-    if (left > 0) this.place.fail(`${left} bytes of RAM are in no block`);
   }
 
   private *part(type: number): Steps<void> {
@@ -247,13 +177,4 @@ export class Sections {
     if (count > limit) this.place.fail(`a name of ${count} bytes`);
     yield { kind: "pass", count };
   }
-}
-
-function read32(bytes: Uint8Array, at: number): number {
-  return ((bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]) >>> 0;
-}
-
-/** At most 2^53 exactly; what is more is more than any limit anyway. */
-function read64(bytes: Uint8Array): number {
-  return read32(bytes, 0) * 2 ** 32 + read32(bytes, 4);
 }

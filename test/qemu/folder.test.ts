@@ -1,5 +1,5 @@
-// Folding and unfolding streams: the same bytes again, whatever the pieces and batches; events where
-// they belong; refusals that say what to turn off.
+// Folding and unfolding streams: the same bytes again, whatever the pieces and batches; events
+// where they belong; refusals that say what to turn off.
 import { describe, expect, it } from "vitest";
 import { foldAll, unfoldAll } from "../support/qemufold.ts";
 import { type MadeStream, makeStream } from "../support/qemustream.ts";
