@@ -30,11 +30,29 @@ export interface EngineOptions {
   wasm?: Uint8Array | URL;
 }
 
-/** An image file, or a stream of the bytes of a raw image, or pages behind a `PageSource`. */
-export type PackInput = { name: string; notes?: Record<string, string> | undefined } & (
-  | { path: string }
-  | { bytes: AsyncIterable<Uint8Array>; mtimeMs?: number }
-  | { source: PageSource; mtimeMs?: number }
+/**
+ * An image file, or a stream of the bytes of a raw image, or pages behind a `PageSource`. Files and
+ * streams may be compressed by zstd; what is in them is packed then (see `decompress`).
+ */
+export type PackInput = {
+  /** What the image is called in the archive: relative, with `/` between parts. */
+  name: string;
+  /** Kept with the image. One that was compressed has the note `decompressed=zstd` besides. */
+  notes?: Record<string, string> | undefined;
+} & (
+  | { /** A regular file. */ path: string }
+  | {
+      /** All of them, in pieces of any size; a piece is not kept. */
+      bytes: AsyncIterable<Uint8Array>;
+      /** Since 1970; default: now. */
+      mtimeMs?: number;
+    }
+  | {
+      /** Is asked for each page once, in order. */
+      source: PageSource;
+      /** Since 1970; default: now. */
+      mtimeMs?: number;
+    }
 );
 
 /** Where an archive goes: a file (committed at the end) or a stream (generation 0). */
@@ -52,6 +70,11 @@ export interface PackOptions extends OperationOptions {
   digests?: "sha256"[] | undefined;
   /** SHA-256 by image name that the images must have (lower-case hex); else MISMATCH. */
   expectedSha256?: ReadonlyMap<string, string> | undefined;
+  /**
+   * Default: true. Files and streams that begin like a Zstandard frame are taken for what is in
+   * them; false takes them as they are. Memory whose owner is not trusted may begin in any way.
+   */
+  decompress?: boolean | undefined;
 }
 
 /** What was found in one image. `counts` are frames and add up to `frameCount`. */
@@ -62,8 +85,10 @@ export interface ImageReport {
   counts: FrameCounts;
   /** Bytes that this image added to the archive: clusters, without heads and index. */
   storedBytes: number;
-  /** Lower-case hex, where asked for. */
+  /** Lower-case hex, where asked for; of what was in it, if it was compressed. */
   sha256?: string;
+  /** What the input was compressed with. */
+  decompressed?: "zstd";
 }
 
 /** What packing, appending or repacking did. */
@@ -101,20 +126,37 @@ export interface UnpackReport {
   elapsedMs: number;
 }
 
+/** How to inspect. */
+export interface InspectOptions extends OperationOptions {
+  /** As for packing. Default: true. */
+  decompress?: boolean | undefined;
+}
+
 /** What `inspect` finds in images without packing them. Nothing is compared byte by byte. */
 export interface InspectReport {
+  /** In the order of the inputs. `frameCount` is the sum of all kinds but `similar`. */
   images: {
     name: string;
+    /** "raw" or "elf-core". */
     format: string;
+    /** Of the file, or of what was in it, if it was compressed. */
     byteLength: number;
+    /** Pages of its segments, a last partial one of each included. */
     frameCount: number;
+    /** Frames of nothing but zeros. */
     zero: number;
+    /** Frames of one word of 8 bytes, 512 times. */
     uniform: number;
+    /** Frames that are like an earlier one of the same image … */
     duplicateInside: number;
+    /** … or of an earlier image. */
     duplicateAcross: number;
     /** Distinct pages that share a feature of their sketch with an earlier one. */
     similar: number;
+    /** Frames that are none of these: what has to be stored. */
     distinct: number;
+    /** What the file was compressed with. */
+    decompressed?: "zstd";
   }[];
   elapsedMs: number;
 }
@@ -191,7 +233,7 @@ export interface Engine extends AsyncDisposable {
   /** Surveys images as packing them together would see them; writes nothing. INPUT, CHANGED. */
   inspect(
     inputs: readonly { name: string; path: string }[],
-    options?: OperationOptions,
+    options?: InspectOptions,
   ): Promise<InspectReport>;
   /** Writes the live content of an archive anew, without the images named in `drop`. */
   repack(

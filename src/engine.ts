@@ -7,8 +7,8 @@ import type {
   EncoderOptions,
   Engine,
   EngineOptions,
+  InspectOptions,
   InspectReport,
-  OperationOptions,
   PackInput,
   PackOptions,
   PackOutput,
@@ -103,7 +103,10 @@ class PagefoldEngine implements Engine {
     directory: string,
     options: UnpackOptions = {},
   ): Promise<UnpackReport> {
-    if ("path" in input) return unpackArchive(this.resources, input.path, directory, options);
+    const { wasm } = this.streamParts;
+    if ("path" in input) {
+      return unpackArchive(this.resources, input.path, directory, { ...options, wasm });
+    }
     return unpackStream(input.bytes, directory, options, this.streamParts);
   }
 
@@ -120,9 +123,9 @@ class PagefoldEngine implements Engine {
 
   async inspect(
     inputs: readonly { name: string; path: string }[],
-    options: OperationOptions = {},
+    options: InspectOptions = {},
   ): Promise<InspectReport> {
-    return inspectImages(this.resources, inputs, options);
+    return inspectImages(this.resources, inputs, { ...options, wasm: this.streamParts.wasm });
   }
 
   async repack(
@@ -156,10 +159,11 @@ class PagefoldEngine implements Engine {
     options: PackOptions,
   ): Promise<PackReport> {
     try {
-      const base =
-        options.base && (await openBaseFile(this.resources, options.base, options.signal));
+      const { wasm } = this.streamParts;
+      const { base: input, signal } = options;
+      const base = input && (await openBaseFile(this.resources, input, { signal, wasm }));
       try {
-        return await packInto(this.resources, inputs, destination, base, options);
+        return await packInto(this.resources, inputs, destination, base, { ...options, wasm });
       } finally {
         await base?.file.close();
       }

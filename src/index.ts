@@ -11,7 +11,7 @@ export {
   type CaptureReport,
   captureProcess,
 } from "./image/capture.ts";
+export { compressedPaths } from "./image/compressed.ts";
 export type { PageSink, PageSource } from "./image/image.ts";
 export { imageNames } from "./image/names.ts";
-export { readZstd, type ZstdOptions } from "./image/zstd.ts";
 export type { FrameCounts } from "./wire/imagehead.ts";

@@ -6,8 +6,8 @@ import type { ArchivedImageInfo, BaseInput } from "../api.ts";
 import { PagefoldError } from "../core/errors.ts";
 import { FrameMap } from "../core/extent.ts";
 import { PAGE_BYTES } from "../core/page.ts";
+import { openAnyOrder } from "../image/decompress.ts";
 import type { PageSource } from "../image/image.ts";
-import { openImageFile } from "../image/open.ts";
 import { FINGERPRINT_BYTES } from "../kernels/abi.ts";
 import { ImageChecksum } from "../pipeline/imagechecksum.ts";
 import { openFileAccess } from "./bytesource.ts";
@@ -28,13 +28,18 @@ export interface BaseImage extends PageSource, AsyncDisposable {
   close(): Promise<void>;
 }
 
+interface OpenOptions {
+  signal?: AbortSignal | undefined;
+  wasm?: Uint8Array | URL | undefined;
+}
+
 /** Opens the base that `image` was made against; BASE, naming both, when it is another image. */
 export async function openBase(
   input: BaseInput,
   image: Pick<ArchivedImageInfo, "name" | "base">,
-  { signal, wasm }: { signal?: AbortSignal | undefined; wasm?: Uint8Array | URL | undefined } = {},
+  { signal, wasm }: OpenOptions = {},
 ): Promise<BaseImage> {
-  const base = await openBaseImage(input);
+  const base = await openBaseImage(input, { signal, wasm });
   try {
     if (image.base) {
       const fail = (reason: string): never => {
@@ -54,8 +59,8 @@ export async function openBase(
 }
 
 /** Opens an image without asking which one it is. */
-export async function openBaseImage(input: BaseInput): Promise<BaseImage> {
-  return "archive" in input ? openArchived(input) : openFile(input.path);
+async function openBaseImage(input: BaseInput, options: OpenOptions): Promise<BaseImage> {
+  return "archive" in input ? openArchived(input) : openFile(input.path, options);
 }
 
 /** The checksum (docs/format.md §3) of all pages of `source`. */
@@ -79,8 +84,8 @@ export async function checksumOf(
   return sum.finish(byteLength, source.frameCount);
 }
 
-async function openFile(path: string): Promise<BaseImage> {
-  const file = await openImageFile(path);
+async function openFile(path: string, options: OpenOptions): Promise<BaseImage> {
+  const file = await openAnyOrder(path, options);
   const frames = new FrameMap(file.segments);
   const close = () => file.close();
   return {

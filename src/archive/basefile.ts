@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { BaseInput } from "../api.ts";
 import { PagefoldError } from "../core/errors.ts";
 import { FrameMap } from "../core/extent.ts";
+import { openAnyOrder } from "../image/decompress.ts";
 import { type ImageFile, openImageFile } from "../image/open.ts";
 import { IMAGE_CHECKSUM_SCRATCH_BYTES, ImageChecksum } from "../pipeline/imagechecksum.ts";
 import { type EngineResources, slabCount } from "../pipeline/resources.ts";
@@ -20,13 +21,21 @@ export interface OpenBase {
   readonly file: ImageFile;
 }
 
+interface BaseOptions {
+  signal?: AbortSignal | undefined;
+  /** The kernels, for bundlers. */
+  wasm?: Uint8Array | URL | undefined;
+}
+
 /** Opens a base without asking which one it is. */
 export async function openBaseFile(
   resources: EngineResources,
   input: BaseInput,
-  signal: AbortSignal | undefined,
+  { signal, wasm }: BaseOptions,
 ): Promise<OpenBase> {
-  if ("path" in input) return { name: input.path, file: await openImageFile(input.path) };
+  if ("path" in input) {
+    return { name: input.path, file: await openAnyOrder(input.path, { signal, wasm }) };
+  }
   const { archive, name } = input;
   const directory = await mkdtemp(join(tmpdir(), "pagefold-base-"));
   try {
@@ -47,7 +56,7 @@ export async function openBaseFile(
 export async function openBaseFor(
   resources: EngineResources,
   heads: readonly ImageHead[],
-  options: { base?: BaseInput | undefined; signal?: AbortSignal | undefined },
+  options: BaseOptions & { base?: BaseInput | undefined },
 ): Promise<OpenBase | undefined> {
   const based = heads.filter((head) => head.base !== undefined);
   if (based.length === 0) return undefined;
@@ -55,7 +64,7 @@ export async function openBaseFor(
     const reason = `was made against ${based[0].base?.name}, which is needed (--base)`;
     throw new PagefoldError("BASE", `${based[0].name}: ${reason}`);
   }
-  const base = await openBaseFile(resources, options.base, options.signal);
+  const base = await openBaseFile(resources, options.base, options);
   try {
     const checksum = await checksumOf(resources, base.file, options.signal);
     for (const head of based) checkBase(base, checksum, head);

@@ -1,5 +1,9 @@
-// Streams of bytes come in pieces of any size; the pipeline wants whole batches.
+// Streams of bytes come in pieces of any size; the pipeline wants whole batches, of frames.
 import { orAbort } from "../core/abort.ts";
+import { PagefoldError } from "../core/errors.ts";
+import type { FrameMap } from "../core/extent.ts";
+import { PAGE_BYTES } from "../core/page.ts";
+import { PieceReader } from "../core/piecereader.ts";
 
 /** Regroups `bytes` into private pieces of `size` bytes; only the last one may be shorter. */
 export async function* rebatch(
@@ -22,6 +26,36 @@ export async function* rebatch(
     }
   }
   if (filled > 0) yield piece.subarray(0, filled);
+}
+
+/**
+ * Cuts `bytes`, all of an image's, into its frames: private pieces of `pageCount` pages, the last
+ * one of each segment padded. CHANGED when there are more bytes, or fewer.
+ */
+export async function* inFrames(
+  bytes: AsyncIterable<Uint8Array>,
+  map: FrameMap,
+  pageCount: number,
+  { name, signal }: { name: string; signal: AbortSignal | undefined },
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const reader = new PieceReader(bytes, signal);
+  const changed = (reason: string) => new PagefoldError("CHANGED", `${name}: ${reason}`);
+  try {
+    for (let frame = 0; frame < map.frameCount; frame += pageCount) {
+      const count = Math.min(pageCount, map.frameCount - frame);
+      const pages = new Uint8Array(count * PAGE_BYTES);
+      for (const run of map.runs(frame, count)) {
+        const content = await reader.take(run.byteLength);
+        if (content.length < run.byteLength) throw changed(`ends at byte ${reader.position}`);
+        pages.set(content, (run.frame - frame) * PAGE_BYTES);
+      }
+      yield pages;
+    }
+    const end = reader.position;
+    if ((await reader.take(1)).length > 0) throw changed(`goes on behind byte ${end}`);
+  } finally {
+    await reader.close();
+  }
 }
 
 /** The pieces of `bytes`. One that does not come is not waited for after an abort. */

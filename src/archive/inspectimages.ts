@@ -1,46 +1,47 @@
 // Inspects image files together, as packing them together would see them.
-import type { InspectReport, OperationOptions } from "../api.ts";
-import { FrameMap } from "../core/extent.ts";
+import type { InspectOptions, InspectReport } from "../api.ts";
+import { FrameMap, frameCountOf } from "../core/extent.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import { Scope } from "../dedup/scope.ts";
-import { type ImageFile, openImageFile } from "../image/open.ts";
+import { type CompressedImage, type ImageFile, openImage, openImageFile } from "../image/open.ts";
+import { ZstdReader } from "../image/zstd.ts";
 import { SCOPE_SHARE } from "../pipeline/fold.ts";
-import { inspectFile } from "../pipeline/inspect.ts";
+import { type Findings, inspectFile } from "../pipeline/inspect.ts";
 import { type EngineResources, slabCount } from "../pipeline/resources.ts";
 import { SlabPool } from "../pipeline/slabs.ts";
+import type { SurveyedFile } from "../pipeline/surveyed.ts";
 import { ProgressMeter } from "./progress.ts";
+import { windowsOf } from "./window.ts";
+
+type OpenInput = ImageFile | CompressedImage;
 
 export async function inspectImages(
   resources: EngineResources,
   inputs: readonly { name: string; path: string }[],
-  options: OperationOptions,
+  options: InspectOptions & { wasm?: Uint8Array | URL | undefined },
 ): Promise<InspectReport> {
   const began = performance.now();
   const { arena, kernels, pool } = resources;
-  const files: ImageFile[] = [];
+  const { decompress = true, wasm, signal } = options;
+  const zstd = decompress ? new ZstdReader(wasm) : undefined;
+  const files: OpenInput[] = [];
   const slabs = new SlabPool(arena, slabCount(pool.threads));
   let scope: Scope | undefined;
   try {
-    for (const { path } of inputs) files.push(await openImageFile(path));
-    const maps = files.map((file) => new FrameMap(file.segments));
-    const pageCount = maps.reduce((sum, map) => sum + map.frameCount, 0);
+    for (const { path } of inputs) {
+      files.push(await (zstd ? openImage(path, zstd, signal) : openImageFile(path)));
+    }
+    const pageCount = totalPages(files);
     const memoryBytes = arena.largestFreeBytes * SCOPE_SHARE;
-    scope = new Scope(arena, kernels, { memoryBytes, pageCount, hasSketches: true });
-    const meter = new ProgressMeter(options.onProgress, pageCount * PAGE_BYTES);
+    const known = new Scope(arena, kernels, { memoryBytes, pageCount, hasSketches: true });
+    scope = known;
+    const meter = new ProgressMeter(options.onProgress, pageCount && pageCount * PAGE_BYTES);
     const images: InspectReport["images"] = [];
-    for (const [i, { name, path }] of inputs.entries()) {
-      const { fd, format, byteLength } = files[i];
-      const map = maps[i];
-      const findings = await inspectFile(
-        resources,
-        slabs,
-        scope,
-        { name: path, fd, map },
-        i,
-        (pages) => meter.advance(name, pages * PAGE_BYTES),
-        options.signal,
-      );
-      images.push({ name, format, byteLength, frameCount: map.frameCount, ...findings });
+    for (const [i, { name }] of inputs.entries()) {
+      const advance = (pages: number): void => meter.advance(name, pages * PAGE_BYTES);
+      const inspect = (file: SurveyedFile) =>
+        inspectFile(resources, slabs, known, file, i, advance, signal);
+      images.push({ name, ...(await inspectImage(files[i], inspect, signal)) });
     }
     meter.finish();
     return { images, elapsedMs: performance.now() - began };
@@ -49,4 +50,51 @@ export async function inspectImages(
     slabs.close();
     await Promise.allSettled(files.map((file) => file.close()));
   }
+}
+
+type ImageFound = Omit<InspectReport["images"][number], "name">;
+
+async function inspectImage(
+  image: OpenInput,
+  inspect: (file: SurveyedFile) => Promise<Findings>,
+  signal: AbortSignal | undefined,
+): Promise<ImageFound> {
+  const { path, format } = image;
+  if (image.fd !== undefined) {
+    const { fd, byteLength } = image;
+    const map = new FrameMap(image.segments);
+    const findings = await inspect({ name: path, fd, map });
+    return { format, byteLength, frameCount: map.frameCount, ...findings };
+  }
+  const total: Findings = { ...NOTHING };
+  let frameCount = 0;
+  let contentBytes = 0;
+  for await (const window of windowsOf(image, signal)) {
+    const found = await inspect(window);
+    for (const key of Object.keys(total) as (keyof Findings)[]) total[key] += found[key];
+    frameCount += window.map.frameCount;
+    contentBytes += window.byteLength;
+  }
+  image.checkUnchanged();
+  const byteLength = image.byteLength ?? contentBytes;
+  return { format, byteLength, frameCount, ...total, decompressed: "zstd" };
+}
+
+const NOTHING: Findings = {
+  zero: 0,
+  uniform: 0,
+  duplicateInside: 0,
+  duplicateAcross: 0,
+  similar: 0,
+  distinct: 0,
+};
+
+/** Undefined as soon as one length is unknown. */
+function totalPages(files: readonly OpenInput[]): number | undefined {
+  let pages = 0;
+  for (const { segments } of files) {
+    if (!segments) return undefined;
+    pages += frameCountOf(segments);
+  }
+  return pages;
 }

@@ -4,7 +4,8 @@ import { PagefoldError } from "../core/errors.ts";
 import { FrameMap, frameCountOf } from "../core/extent.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import type { PageSource } from "../image/image.ts";
-import { type ImageFile, openImageFile } from "../image/open.ts";
+import { type CompressedImage, type ImageFile, openImage, openImageFile } from "../image/open.ts";
+import { ZstdReader } from "../image/zstd.ts";
 import type { EngineResources } from "../pipeline/resources.ts";
 import { type BaseReference, faultOfName } from "../wire/imagehead.ts";
 import type { OpenBase } from "./basefile.ts";
@@ -25,6 +26,11 @@ export type FoldInput =
       digests: [algorithm: string, digest: Uint8Array][];
     };
 
+/** How to fold, and the kernels for whoever has to decompress. */
+export type FoldIntoOptions = PackOptions & { wasm?: Uint8Array | URL | undefined };
+
+type OpenInput = ImageFile | CompressedImage | undefined;
+
 /**
  * Folds `inputs` into `destination` and commits it. Whatever happens, the caller discards the
  * destination afterwards: of an operation that failed nothing remains.
@@ -34,16 +40,19 @@ export async function packInto(
   inputs: readonly FoldInput[],
   destination: Destination,
   base: OpenBase | undefined,
-  options: PackOptions,
+  options: FoldIntoOptions,
 ): Promise<PackReport> {
   const began = performance.now();
-  const opened: (ImageFile | undefined)[] = [];
+  const opened: OpenInput[] = [];
+  const { decompress = true, wasm, signal } = options;
+  const zstd = decompress ? new ZstdReader(wasm) : undefined;
+  const open = (path: string) => (zstd ? openImage(path, zstd, signal) : openImageFile(path));
   try {
     checkNames(inputs);
     for (const input of inputs) {
-      opened.push("path" in input ? await openImageFile(input.path) : undefined);
+      opened.push("path" in input ? await open(input.path) : undefined);
     }
-    const report = await fold(resources, inputs, opened, destination, base, options);
+    const report = await fold(resources, inputs, opened, destination, base, { ...options, zstd });
     return { ...report, elapsedMs: performance.now() - began };
   } finally {
     await Promise.allSettled(opened.map((file) => file?.close()));
@@ -53,17 +62,17 @@ export async function packInto(
 async function fold(
   resources: EngineResources,
   inputs: readonly FoldInput[],
-  opened: readonly (ImageFile | undefined)[],
+  opened: readonly OpenInput[],
   destination: Destination,
   base: OpenBase | undefined,
-  options: PackOptions,
+  options: PackOptions & Pick<ImageSettings, "zstd">,
 ): Promise<Omit<PackReport, "elapsedMs">> {
   const { signal } = options;
   const { sink, clusterFd, start } = destination;
   const files = opened.concat(base?.file);
   const pageCount = totalPages(inputs, files, destination.pageCount);
   const level = levelParameters(options.level);
-  const isReadOnce = opened.includes(undefined);
+  const isReadOnce = opened.some((file) => file?.fd === undefined);
   const settled = { sink, level, pageCount, clusterFd, isReadOnce, start, signal };
   const session = resources.arena.allOrNothing(() => new FoldSession(resources, settled));
   try {
@@ -79,6 +88,7 @@ async function fold(
       base: reference,
       sha256: options.digests?.includes("sha256") ?? false,
       expectedSha256: options.expectedSha256,
+      zstd: options.zstd,
       signal,
       warn: (message) => options.onWarning?.(message),
       advance: (name, bytes) => meter.advance(name, bytes),
@@ -102,11 +112,11 @@ async function fold(
 function foldInput(
   session: FoldSession,
   input: FoldInput,
-  file: ImageFile | undefined,
+  file: OpenInput,
   settings: ImageSettings,
 ): Promise<FoldedImage> {
   const folder = new ImageFolder(session, input, settings);
-  if (file) return folder.fromFile(file);
+  if (file) return file.fd === undefined ? folder.fromCompressed(file) : folder.fromFile(file);
   if ("bytes" in input) return folder.fromBytes(input.bytes, nanoseconds(input.mtimeMs));
   if ("facts" in input) return folder.fromSource(input.source, input.facts, input.digests);
   if ("source" in input) {
@@ -147,20 +157,24 @@ function checkNames(inputs: readonly FoldInput[]): void {
 /** Undefined as soon as one input's length is unknown. */
 function totalPages(
   inputs: readonly FoldInput[],
-  files: readonly (ImageFile | undefined)[],
+  files: readonly OpenInput[],
   known: number,
 ): number | undefined {
   if (inputs.some((input) => "bytes" in input)) return undefined;
   let pages = known;
-  for (const file of files) pages += file ? frameCountOf(file.segments) : 0;
+  for (const file of files) {
+    if (!file) continue;
+    if (!file.segments) return undefined;
+    pages += frameCountOf(file.segments);
+  }
   for (const input of inputs) pages += "source" in input ? input.source.frameCount : 0;
   return pages;
 }
 
-function totalBytes(opened: readonly (ImageFile | undefined)[]): number | undefined {
+function totalBytes(opened: readonly OpenInput[]): number | undefined {
   let bytes = 0;
   for (const file of opened) {
-    if (!file) return undefined;
+    if (!file?.segments) return undefined;
     bytes += frameCountOf(file.segments) * PAGE_BYTES;
   }
   return bytes;

@@ -1,15 +1,18 @@
 // Folds one input into a session: says IMAGE, sends its pages, says END. Pages of a file are read
-// by workers; pages of streams and sources pass through a private buffer.
+// by workers; pages of streams, of compressed files and of sources pass through a private buffer.
 import { createHash } from "node:crypto";
 import type { ImageReport } from "../api.ts";
 import { orAbort } from "../core/abort.ts";
 import type { Arena } from "../core/arena.ts";
 import { PagefoldError } from "../core/errors.ts";
 import { FrameMap } from "../core/extent.ts";
+import { MAX_NOTES } from "../core/limits.ts";
 import { PAGE_BYTES, pagesFor } from "../core/page.ts";
 import { BATCH_PAGES, slabPart } from "../core/slab.ts";
 import type { PageSource } from "../image/image.ts";
-import type { ImageFile } from "../image/open.ts";
+import type { CompressedImage, ImageFile } from "../image/open.ts";
+import { openStream } from "../image/peek.ts";
+import type { ZstdReader } from "../image/zstd.ts";
 import type { Batch, BatchNumbers, FoldSource } from "../pipeline/batch.ts";
 import { slabFingerprints } from "../pipeline/surveyed.ts";
 import {
@@ -18,10 +21,12 @@ import {
   emptyCounts,
   type ImageHead,
 } from "../wire/imagehead.ts";
-import { rebatch } from "./chunks.ts";
+import { inFrames, rebatch } from "./chunks.ts";
 import type { FoldSession } from "./fold.ts";
 
 const BATCH_BYTES = BATCH_PAGES * PAGE_BYTES;
+/** The note that tells readers of an archive that its image was compressed. */
+const DECOMPRESSED = ["decompressed", "zstd"] as const;
 
 /** What all images of a pack have in common. */
 export interface ImageSettings {
@@ -29,6 +34,8 @@ export interface ImageSettings {
   readonly base: BaseReference | undefined;
   readonly sha256: boolean;
   readonly expectedSha256: ReadonlyMap<string, string> | undefined;
+  /** Looks into streams; undefined: they are taken as they are. */
+  readonly zstd: ZstdReader | undefined;
   readonly signal: AbortSignal | undefined;
   readonly warn: (message: string) => void;
   /** Told of every emitted batch. */
@@ -56,7 +63,8 @@ export class ImageFolder {
   private unlistedPages = 0;
   private frameCount = 0;
   private knownDigests: EndHead["digests"] = [];
-  private file: ImageFile | undefined;
+  private file: ImageFile | CompressedImage | undefined;
+  private isDecompressed = false;
   private map: FrameMap | undefined;
 
   constructor(
@@ -77,31 +85,36 @@ export class ImageFolder {
   async fromFile(file: ImageFile): Promise<FoldedImage> {
     this.file = file;
     this.map = new FrameMap(file.segments);
-    const segmentBytes = file.segments.map((segment) => segment.byteLength);
-    const image = this.begin({
-      format: file.format,
-      byteLength: file.byteLength,
-      mtimeNs: file.mtimeNs,
-      segmentBytes: segmentBytes.length > 1 ? segmentBytes : [],
-    });
+    const image = this.begin(factsOf(file));
     const source = { name: file.path, image, file: { fd: file.fd, map: this.map } };
     this.frameCount = this.map.frameCount;
     await this.session.addFile(source, { counts: this.counts, emitted: this.emitted });
     return this.end(image, () => file.byteLength);
   }
 
-  /** The bytes of a raw image of unknown length. */
+  /** The same for a file that is read forwards. */
+  async fromCompressed(file: CompressedImage): Promise<FoldedImage> {
+    this.file = file;
+    this.setDecompressed();
+    const { path: name, segments } = file;
+    const { signal } = this.settings;
+    return this.fromPieces(factsOf(file), file.content(signal), (content) =>
+      segments
+        ? inFrames(content, new FrameMap(segments), BATCH_PAGES, { name, signal })
+        : rebatch(content, BATCH_BYTES, signal),
+    );
+  }
+
+  /** The bytes of a raw image of unknown length, which zstd may have compressed. */
   async fromBytes(bytes: AsyncIterable<Uint8Array>, mtimeNs: bigint): Promise<FoldedImage> {
-    const head = { format: "raw", byteLength: undefined, mtimeNs, segmentBytes: [] };
-    const image = this.begin(head);
-    const source = { name: this.name, image, file: undefined };
-    let byteLength = 0;
-    for await (const piece of rebatch(bytes, BATCH_BYTES, this.settings.signal)) {
-      byteLength += piece.length;
-      this.hash?.update(piece);
-      await this.addPages(source, piece);
-    }
-    return this.end(image, () => byteLength);
+    const { name } = this;
+    const { zstd, signal } = this.settings;
+    const stream = zstd && (await openStream(bytes, zstd, { name, signal }));
+    if (stream?.isCompressed) this.setDecompressed();
+    const facts = { format: "raw", byteLength: undefined, mtimeNs, segmentBytes: [] };
+    return this.fromPieces(facts, stream?.bytes ?? bytes, (content) =>
+      rebatch(content, BATCH_BYTES, signal),
+    );
   }
 
   /** All frames of a page source; `digests` are taken over instead of computed. */
@@ -124,6 +137,34 @@ export class ImageFolder {
       await this.addPages(source, bytes);
     }
     return this.end(image, () => byteLength);
+  }
+
+  /** Content that comes forwards, cut into pages by `cut`. */
+  private async fromPieces(
+    facts: ImageFacts,
+    content: AsyncIterable<Uint8Array>,
+    cut: (content: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>,
+  ): Promise<FoldedImage> {
+    const image = this.begin(facts);
+    const source = { name: this.name, image, file: undefined };
+    let byteLength = 0;
+    const { hash } = this;
+    async function* seen(): AsyncGenerator<Uint8Array> {
+      for await (const piece of content) {
+        byteLength += piece.length;
+        hash?.update(piece);
+        yield piece;
+      }
+    }
+    for await (const pages of cut(seen())) await this.addPages(source, pages);
+    return this.end(image, () => byteLength);
+  }
+
+  private setDecompressed(): void {
+    this.isDecompressed = true;
+    const [key, value] = DECOMPRESSED;
+    const isTaken = this.notes.some(([own]) => own === key);
+    if (!isTaken && this.notes.length < MAX_NOTES) this.notes.push([key, value]);
   }
 
   /** Sends the next pages; the last one may be partial. */
@@ -167,7 +208,11 @@ export class ImageFolder {
       storedBytes,
     });
     const report = { name, byteLength, frameCount, counts, storedBytes, unlistedPages };
-    return sha256 ? { ...report, sha256 } : report;
+    return {
+      ...report,
+      ...(sha256 ? { sha256 } : {}),
+      ...(this.isDecompressed ? { decompressed: "zstd" as const } : {}),
+    };
   }
 
   private checkExpected(sha256: string | undefined): void {
@@ -194,4 +239,9 @@ export class ImageFolder {
     }
     this.settings.advance(this.name, frames.length * PAGE_BYTES);
   };
+}
+
+function factsOf({ format, byteLength, mtimeNs, segments }: ImageFile | CompressedImage) {
+  const segmentBytes = segments?.map((segment) => segment.byteLength) ?? [];
+  return { format, byteLength, mtimeNs, segmentBytes: segmentBytes.length > 1 ? segmentBytes : [] };
 }

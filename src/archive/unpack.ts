@@ -27,7 +27,7 @@ export async function unpackArchive(
   resources: EngineResources,
   path: string,
   directory: string,
-  options: UnpackOptions,
+  options: UnpackOptions & { wasm?: Uint8Array | URL | undefined },
 ): Promise<UnpackReport> {
   const began = performance.now();
   const { signal } = options;

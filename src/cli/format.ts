@@ -69,3 +69,9 @@ export function printable(text: string): string {
       : `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }
+
+/** The name of an image, and what it was compressed with: "vm0.raw  (zstd)". */
+export function formatName(image: { name: string; decompressed?: string }): string {
+  const { name, decompressed } = image;
+  return printable(decompressed === undefined ? name : `${name}  (${decompressed})`);
+}

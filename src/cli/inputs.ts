@@ -2,7 +2,13 @@
 
 import { createReadStream } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
-import { type ArchiveInput, imageNames, type PackInput, reasonOf } from "../index.ts";
+import {
+  type ArchiveInput,
+  compressedPaths,
+  imageNames,
+  type PackInput,
+  reasonOf,
+} from "../index.ts";
 import { UsageError } from "./failure.ts";
 import { interruptible, isTerminal, stdinBytes } from "./streams.ts";
 
@@ -12,6 +18,8 @@ export interface InputOptions {
   filesFrom?: string;
   null?: boolean;
   note?: Record<string, string>;
+  /** False when images are to be taken as they are. */
+  decompress?: boolean;
 }
 
 const STDIN_NAME = "stdin";
@@ -30,6 +38,14 @@ export async function listedPaths(
   return [...words, ...text.split(byNul ? "\0" : /\r?\n/).filter((path) => path !== "")];
 }
 
+/** What images are called; the content of a compressed file is called as `zstd -d` would. */
+export async function namesOf(
+  paths: readonly string[],
+  { decompress = true }: Pick<InputOptions, "decompress">,
+): Promise<string[]> {
+  return decompress ? imageNames(paths, await compressedPaths(paths)) : imageNames(paths);
+}
+
 /** The images to pack; "-" is the bytes of stdin. */
 export async function packInputs(
   words: readonly string[],
@@ -44,7 +60,7 @@ export async function packInputs(
   }
   if (streams > 0 && isTerminal("stdin")) throw new UsageError("stdin is a terminal, not an image");
   const files = paths.filter((path) => path !== "-");
-  const names = imageNames(files);
+  const names = await namesOf(files, options);
   const notes = options.note === undefined ? {} : { notes: options.note };
   const inputs = files.map((path, i): PackInput => ({ name: names[i], path, ...notes }));
   if (streams === 0) return inputs;

@@ -2,26 +2,27 @@
 // an archive consists of.
 import { open } from "node:fs/promises";
 import type { Command } from "commander";
-import { type InspectReport, imageNames, openArchive } from "../index.ts";
+import { type InspectReport, openArchive } from "../index.ts";
 import { UsageError } from "./failure.ts";
 import {
   formatBytes,
   formatCount,
   formatDuration,
+  formatName,
   formatPercent,
   formatRate,
   formatRatio,
   printable,
 } from "./format.ts";
 import { countRows, totalCounts } from "./found.ts";
-import { listedPaths } from "./inputs.ts";
+import { listedPaths, namesOf } from "./inputs.ts";
 import { interrupt } from "./interrupt.ts";
-import { addExamples, addWorkOptions, type WorkOptions } from "./options.ts";
+import { addExamples, addWorkOptions, asIsOption, type WorkOptions } from "./options.ts";
 import { print } from "./streams.ts";
 import { formatTable } from "./table.ts";
 import { printJson, withEngine } from "./work.ts";
 
-type Options = WorkOptions & { filesFrom?: string; null?: boolean };
+type Options = WorkOptions & { filesFrom?: string; null?: boolean; decompress?: boolean };
 type ImageFound = InspectReport["images"][number];
 
 const PAGE_BYTES = 4096;
@@ -32,6 +33,7 @@ export function defineInspect(command: Command): void {
     .argument("[images...]", "images, or one archive")
     .option("--files-from <file>", "read paths of images from a file, - for stdin")
     .option("-0, --null", "the paths of --files-from end with NUL, not newline")
+    .addOption(asIsOption())
     .action(inspect);
   addWorkOptions(command);
   addExamples(command, [
@@ -50,10 +52,11 @@ async function inspect(words: string[], options: Options): Promise<void> {
     throw new UsageError(`${paths[at]}: is an archive; inspect it alone`);
   }
   if (at >= 0) return inspectArchive(paths[0], options);
-  const names = imageNames(paths);
+  const names = await namesOf(paths, options);
+  const { decompress } = options;
   const inputs = paths.map((path, i) => ({ name: names[i], path }));
   const report = await withEngine("inspect", options, (engine, hooks) =>
-    engine.inspect(inputs, hooks),
+    engine.inspect(inputs, { ...hooks, decompress }),
   );
   const total = totalOf(report.images);
   if (options.json) await printJson("inspect", { ...report, total });
@@ -105,7 +108,7 @@ const left = (title: string) => ({ title, align: "left" as const });
 /** A row of MiB for each image and their sum, and below it the same as shares. */
 function describeImages({ images, elapsedMs }: InspectReport, total: ImageFound): string {
   const columns = [right("MiB"), ...FOUND.map(([, title]) => right(title)), left("image")];
-  const rows = images.flatMap((image) => twoRows(image, printable(image.name)));
+  const rows = images.flatMap((image) => twoRows(image, formatName(image)));
   if (images.length > 1) rows.push(...twoRows(total, formatCount(images.length, "image")));
   const size = `${formatBytes(total.byteLength)}, ${formatDuration(elapsedMs)}`;
   return `${formatTable(columns, rows)}${size}, ${formatRate(total.byteLength, elapsedMs)}\n`;

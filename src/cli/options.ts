@@ -67,6 +67,11 @@ export function levelOption(): Option {
     .default("balanced");
 }
 
+/** False when given: `decompress` of the library. */
+export function asIsOption(): Option {
+  return new Option("--no-decompress", "take images as they are, even what zstd has compressed");
+}
+
 /** What `baseOption` yields. */
 export interface BaseOption {
   base?: BaseInput;

@@ -22,7 +22,8 @@ export function definePack(command: Command): void {
       "pagefold pack */mem.raw -o - | ssh host pagefold unpack - -C /restore",
       "names are relative to the deepest common directory",
     ],
-    ["zstdcat vm.zst | pagefold pack - --name vm.raw -o vm.pfa", "an image from stdin"],
+    ["pagefold pack vm.raw.zst -o vm.pfa", "what zstd has compressed is read; its name is vm.raw"],
+    ["xzcat vm.xz | pagefold pack - --name vm.raw -o vm.pfa", "an image from stdin"],
   ]);
 }
 

@@ -7,6 +7,7 @@ import {
   formatBytes,
   formatCount,
   formatDuration,
+  formatName,
   formatPercent,
   formatRate,
   formatRatio,
@@ -16,6 +17,7 @@ import { countRows, totalCounts } from "./found.ts";
 import { type InputOptions, readText } from "./inputs.ts";
 import {
   addWorkOptions,
+  asIsOption,
   type BaseOption,
   baseOption,
   type LevelOption,
@@ -40,6 +42,7 @@ export function addPackOptions(command: Command): void {
       .option("--name <name>", "name of the image from stdin")
       .option("--files-from <file>", "read paths of images from a file, - for stdin")
       .option("-0, --null", "the paths of --files-from end with NUL, not newline")
+      .addOption(asIsOption())
       .option("--note <key=value>", "keep a note with each image; repeatable", parseNote)
       .addOption(new Option("--digest <kind>", "record a digest of each image").choices(["sha256"]))
       .option("--check <sums>", "demand the digests of a SHA256SUMS file"),
@@ -49,9 +52,9 @@ export function addPackOptions(command: Command): void {
 /** The options of the library, without those of the run. */
 export async function packOptions(
   inputs: readonly PackInput[],
-  { base, level, digest, check }: PackWords,
+  { base, level, digest, check, decompress }: PackWords,
 ): Promise<PackOptions> {
-  const options: PackOptions = { base, level };
+  const options: PackOptions = { base, level, decompress };
   if (digest !== undefined) options.digests = [digest];
   if (check !== undefined) {
     const sums = parseSums(await readText(check), check);
@@ -108,11 +111,11 @@ const FOUND = [
 ] as const;
 
 function imageTable(images: readonly ImageReport[]): string {
-  const rows = images.map(({ name, byteLength, storedBytes }) => [
-    formatBytes(byteLength),
-    formatBytes(storedBytes),
-    formatPercent(storedBytes, byteLength),
-    printable(name),
+  const rows = images.map((image) => [
+    formatBytes(image.byteLength),
+    formatBytes(image.storedBytes),
+    formatPercent(image.storedBytes, image.byteLength),
+    formatName(image),
   ]);
   const right = (title: string) => ({ title, align: "right" as const });
   const columns = [

@@ -25,7 +25,8 @@ const PT_LOAD = 1;
 const PT_NOTE = 4;
 /** In `phnum`: the count did not fit, see section header 0. */
 const PN_XNUM = 0xffff;
-const HEADER_BYTES = 64;
+/** Of the ELF header, by which a core is known. */
+export const ELF_HEADER_BYTES = 64;
 const PROGRAM_HEADER_BYTES = 56;
 const SECTION_HEADER_BYTES = 64;
 
@@ -65,8 +66,8 @@ export async function readElfCore(
   read: ReadAt,
   byteLength: number,
 ): Promise<CoreLayout | undefined> {
-  const head = new DataView(new ArrayBuffer(HEADER_BYTES));
-  if ((await read(0, new Uint8Array(head.buffer))) < HEADER_BYTES || !isCore(head))
+  const head = new DataView(new ArrayBuffer(ELF_HEADER_BYTES));
+  if ((await read(0, new Uint8Array(head.buffer))) < ELF_HEADER_BYTES || !isElfCore(head))
     return undefined;
   const count = await programHeaderCount(read, head);
   const unstructured = { segments: rawSegments(byteLength), regions: [] };
@@ -76,7 +77,8 @@ export async function readElfCore(
   return layout.segments.length > MAX_CORE_SEGMENTS ? unstructured : layout;
 }
 
-function isCore(head: DataView): boolean {
+/** True if the first ELF_HEADER_BYTES of a file are those of an ELF64 core. */
+export function isElfCore(head: DataView): boolean {
   return (
     head.getUint32(0, true) === ELF_MAGIC &&
     head.getUint8(4) === CLASS_64 &&
@@ -172,7 +174,7 @@ export function coreHeadBytes(noteBytes: number, loadCount: number): number {
 }
 
 function notesOffset(loadCount: number): number {
-  const table = HEADER_BYTES + (loadCount + 1) * PROGRAM_HEADER_BYTES;
+  const table = ELF_HEADER_BYTES + (loadCount + 1) * PROGRAM_HEADER_BYTES;
   return loadCount + 1 < PN_XNUM ? table : table + SECTION_HEADER_BYTES;
 }
 
@@ -186,12 +188,12 @@ export function encodeCoreHead(machine: number, notes: Uint8Array, loads: CoreLo
   view.setUint16(16, ET_CORE, true);
   view.setUint16(18, machine, true);
   view.setUint32(20, 1, true);
-  view.setBigUint64(32, BigInt(HEADER_BYTES), true);
-  view.setUint16(52, HEADER_BYTES, true);
+  view.setBigUint64(32, BigInt(ELF_HEADER_BYTES), true);
+  view.setUint16(52, ELF_HEADER_BYTES, true);
   view.setUint16(54, PROGRAM_HEADER_BYTES, true);
   view.setUint16(56, Math.min(count, PN_XNUM), true);
   if (count >= PN_XNUM) {
-    const section = HEADER_BYTES + count * PROGRAM_HEADER_BYTES;
+    const section = ELF_HEADER_BYTES + count * PROGRAM_HEADER_BYTES;
     view.setBigUint64(40, BigInt(section), true);
     view.setUint16(58, SECTION_HEADER_BYTES, true);
     view.setUint16(60, 1, true);
@@ -219,7 +221,7 @@ function setProgramHeader(
   flags: number,
   [offset, address, fileBytes, memoryBytes, align]: Place,
 ): void {
-  const at = HEADER_BYTES + index * PROGRAM_HEADER_BYTES;
+  const at = ELF_HEADER_BYTES + index * PROGRAM_HEADER_BYTES;
   view.setUint32(at, type, true);
   view.setUint32(at + 4, flags, true);
   view.setBigUint64(at + 8, BigInt(offset), true);

@@ -5,13 +5,23 @@ import { basename, dirname, join, relative, resolve } from "node:path";
 import { PagefoldError, reasonOf } from "../core/errors.ts";
 import { MAX_NAME_BYTES } from "../core/limits.ts";
 
-/** Each path relative to the deepest directory common to all; a single one is its last part. */
-export function imageNames(paths: readonly string[]): string[] {
+const ZSTD_ENDING = ".zst";
+
+/**
+ * What images are called in an archive: each path relative to the deepest directory common to all;
+ * a single one is its last part. A path that is in `compressed` loses ".zst", because what is
+ * packed is the content of the file.
+ */
+export function imageNames(
+  paths: readonly string[],
+  compressed: ReadonlySet<string> = new Set(),
+): string[] {
   const full = paths.map((path) => resolve(path));
   const root = commonDirectory(full.map((path) => dirname(path)));
   const owners = new Map<string, string>();
   return full.map((path, i) => {
-    const name = full.length === 1 ? basename(path) : relative(root, path);
+    const whole = full.length === 1 ? basename(path) : relative(root, path);
+    const name = compressed.has(paths[i]) ? withoutEnding(whole) : whole;
     assertSafeName(name);
     const other = owners.get(name);
     if (other !== undefined) {
@@ -20,6 +30,13 @@ export function imageNames(paths: readonly string[]): string[] {
     owners.set(name, paths[i]);
     return name;
   });
+}
+
+/** A file that is called nothing but ".zst" keeps its name. */
+function withoutEnding(name: string): string {
+  if (!name.endsWith(ZSTD_ENDING)) return name;
+  const short = name.slice(0, -ZSTD_ENDING.length);
+  return short === "" || short.endsWith("/") ? name : short;
 }
 
 function commonDirectory(directories: readonly string[]): string {

@@ -1,29 +1,25 @@
 // Opens an image file: what kind it is (by its bytes, never by its name), its segments, and whether
-// it stayed the same while it was read. Page bytes are read by others, through `fd`.
+// it stayed the same while it was read. Page bytes are read by others: through `fd`, or, where zstd
+// has compressed the file, forwards from its beginning.
 import { constants, fstatSync, read } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { promisify } from "node:util";
 import { PagefoldError, reasonOf } from "../core/errors.ts";
 import type { Segment } from "../core/extent.ts";
+import { compressedLayout, isCompressed } from "./compressed.ts";
 import { type ReadAt, type Region, readElfCore } from "./elfcore.ts";
 import { rawSegments } from "./raw.ts";
+import type { ZstdReader } from "./zstd.ts";
 
 export type ImageFormat = "raw" | "elf-core";
 
 /** An open image. Its content may change while it is open; that is what `checkUnchanged` tells. */
-export interface ImageFile {
+interface OpenImage {
   readonly path: string;
-  /** Opened for reading only; a file descriptor of the process, so worker threads may use it. */
-  readonly fd: number;
-  /** When it was opened. */
-  readonly byteLength: number;
   /** When it was opened. */
   readonly mtimeNs: bigint;
+  /** Of what is in it, when it is compressed. */
   readonly format: ImageFormat;
-  /** A partition of bytes [0, byteLength), in order; none when the file is empty. */
-  readonly segments: readonly Segment[];
-  /** The addresses of segments, where the format keeps them. */
-  readonly regions?: readonly Region[];
   /**
    * Throws CHANGED when the file has another size than when it was opened. Returns a warning when
    * only its time has changed: what was read is then a mixture of states.
@@ -32,13 +28,58 @@ export interface ImageFile {
   close(): Promise<void>;
 }
 
+/** An image whose bytes can be read in any order. */
+export interface ImageFile extends OpenImage {
+  /** Opened for reading only; a file descriptor of the process, so worker threads may use it. */
+  readonly fd: number;
+  /** When it was opened. */
+  readonly byteLength: number;
+  /** A partition of bytes [0, byteLength), in order; none when the file is empty. */
+  readonly segments: readonly Segment[];
+  /** The addresses of segments, where the format keeps them. */
+  readonly regions?: readonly Region[];
+}
+
+/** An image that zstd has compressed: its content comes forwards only. */
+export interface CompressedImage extends OpenImage {
+  readonly fd: undefined;
+  /** Undefined for a raw image: its length is known when it was read. */
+  readonly byteLength: number | undefined;
+  readonly segments: readonly Segment[] | undefined;
+  /** The content from its beginning; a piece is valid until the next one is asked for. */
+  content(signal: AbortSignal | undefined): AsyncIterable<Uint8Array>;
+}
+
+/** Bytes of a compressed file that are read at a time. */
+const PIECE_BYTES = 1 << 18;
 const readFd = promisify(read);
 
 /** Opens a regular file. Anything else is refused, by name and with the reason. */
 export async function openImageFile(path: string): Promise<ImageFile> {
+  return openAs(path, describe);
+}
+
+/** The same, and looks into what `zstd` can decompress. */
+export async function openImage(
+  path: string,
+  zstd: ZstdReader,
+  signal?: AbortSignal,
+): Promise<ImageFile | CompressedImage> {
+  return openAs(path, async (_, handle) => {
+    const stats = await statRegular(path, handle);
+    const readAt = readerOf(handle.fd, Number(stats.size));
+    if (!(await isCompressed(readAt))) return describe(path, handle);
+    return describeCompressed(path, handle, zstd, signal);
+  });
+}
+
+async function openAs<T>(
+  path: string,
+  describeAs: (path: string, handle: FileHandle) => Promise<T>,
+): Promise<T> {
   const handle = await openRegular(path);
   try {
-    return await describe(path, handle);
+    return await describeAs(path, handle);
   } catch (error) {
     await handle.close();
     throw error instanceof PagefoldError ? error : unreadable(path, error);
@@ -56,12 +97,16 @@ async function openRegular(path: string): Promise<FileHandle> {
   }
 }
 
-async function describe(path: string, handle: FileHandle): Promise<ImageFile> {
-  const opened = await handle.stat({ bigint: true });
-  const kind = kindOf(opened);
+async function statRegular(path: string, handle: FileHandle) {
+  const stats = await handle.stat({ bigint: true });
+  const kind = kindOf(stats);
   if (kind !== "file") throw notRegular(path, kind);
-  const byteLength = Number(opened.size);
-  const { mtimeNs } = opened;
+  return stats;
+}
+
+async function describe(path: string, handle: FileHandle): Promise<ImageFile> {
+  const { size, mtimeNs } = await statRegular(path, handle);
+  const byteLength = Number(size);
   const core = await readElfCore(readerOf(handle.fd, byteLength), byteLength);
   return {
     path,
@@ -74,6 +119,42 @@ async function describe(path: string, handle: FileHandle): Promise<ImageFile> {
     checkUnchanged: () => compareStat(path, handle.fd, byteLength, mtimeNs),
     close: () => handle.close(),
   };
+}
+
+async function describeCompressed(
+  path: string,
+  handle: FileHandle,
+  zstd: ZstdReader,
+  signal: AbortSignal | undefined,
+): Promise<CompressedImage> {
+  const { size, mtimeNs } = await statRegular(path, handle);
+  const storedBytes = Number(size);
+  const stored = () => piecesOf(path, readerOf(handle.fd, storedBytes), storedBytes);
+  const core = await compressedLayout(stored, zstd, { name: path, signal });
+  return {
+    path,
+    fd: undefined,
+    mtimeNs,
+    format: core === undefined ? "raw" : "elf-core",
+    byteLength: core?.byteLength,
+    segments: core?.segments,
+    content: (readSignal) => zstd.read(stored(), { name: path, signal: readSignal }),
+    checkUnchanged: () => compareStat(path, handle.fd, storedBytes, mtimeNs),
+    close: () => handle.close(),
+  };
+}
+
+/** All bytes of a file, in the same buffer. */
+async function* piecesOf(path: string, readAt: ReadAt, byteLength: number) {
+  const piece = new Uint8Array(Math.min(PIECE_BYTES, byteLength));
+  for (let at = 0; at < byteLength; ) {
+    const there = await readAt(at, piece).catch((error) => {
+      throw unreadable(path, error);
+    });
+    if (there === 0) throw new PagefoldError("CHANGED", `${path}: ends at byte ${at}`);
+    yield piece.subarray(0, there);
+    at += there;
+  }
 }
 
 /** Reads as if the file had the length it was opened with. */

@@ -42,6 +42,18 @@ describe("names: of inputs", () => {
     expect(imageNames(paths)).toEqual(names);
   });
 
+  test("the content of compressed files has no .zst in its name", () => {
+    const paths = ["x/a.raw.zst", "x/b.raw.zst", "x/c.zst/d", "x/.zst", "x/y/.zst"];
+    const names = ["a.raw", "b.raw.zst", "c.zst/d", ".zst", "y/.zst"];
+    expect(imageNames(paths, new Set(paths.filter((path) => path !== paths[1])))).toEqual(names);
+    expect(imageNames(["x/a.zst.zst"], new Set(["x/a.zst.zst"]))).toEqual(["a.zst"]);
+    const both = ["x/a.raw", "x/a.raw.zst"];
+    expect(imageNames(both)).toEqual(["a.raw", "a.raw.zst"]);
+    expect(() => imageNames(both, new Set(["x/a.raw.zst"]))).toThrow(
+      "x/a.raw and x/a.raw.zst are both the image a.raw",
+    );
+  });
+
   test("the same file twice is refused, naming both", () => {
     expect(() => imageNames(["x/a.raw", "b.raw", "./x/../x/a.raw"])).toThrow(
       "x/a.raw and ./x/../x/a.raw are both the image x/a.raw",

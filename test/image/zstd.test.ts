@@ -2,7 +2,7 @@
 // for everything that is refused.
 import { describe, expect, it } from "vitest";
 import { PagefoldError } from "../../src/core/errors.ts";
-import { readZstd } from "../../src/image/zstd.ts";
+import { ZstdReader } from "../../src/image/zstd.ts";
 import { randomSeed, seededRandom } from "../support/random.ts";
 import {
   contentsOf,
@@ -12,6 +12,7 @@ import {
 } from "../support/zstd-vectors.ts";
 
 const MAGIC = [0x28, 0xb5, 0x2f, 0xfd];
+const FRAME = "a.zst: Zstandard frame 1 at byte 0";
 const LAST_RAW_BYTE = [9, 0, 0, 7];
 
 /** Hands out `bytes` in pieces whose sizes `next` gives. */
@@ -23,9 +24,11 @@ async function* piecesOf(bytes: Uint8Array, next: () => number): AsyncGenerator<
   }
 }
 
+const zstd = new ZstdReader();
+
 async function readAll(bytes: Uint8Array, next: () => number = () => 65_536): Promise<Buffer> {
   const parts: Buffer[] = [];
-  for await (const part of readZstd(piecesOf(bytes, next), { name: "a.zst" })) {
+  for await (const part of zstd.read(piecesOf(bytes, next), { name: "a.zst" })) {
     expect(part.length).toBeLessThanOrEqual(131_072);
     parts.push(Buffer.from(part));
   }
@@ -62,15 +65,33 @@ describe("zstd stream", () => {
     expect((await readAll(frames)).equals(content)).toBe(true);
   });
 
+  it.each(ZSTD_VECTORS)(
+    "knows the length of $name without decoding what says it",
+    async (vector) => {
+      const frames = readZstdVector(vector.name);
+      const byteLength = Buffer.concat(contentsOf(vector)).length;
+      const pieces = piecesOf(frames, () => 999);
+      expect(await zstd.contentBytes(pieces, { name: "a.zst" })).toBe(byteLength);
+    },
+  );
+
+  it("believes a frame that says its length, until it is read", async () => {
+    const frame = [...MAGIC, 0x20, 9, 0x1d, 0, 0, 8, 7, 5];
+    const pieces = piecesOf(Uint8Array.from(frame), () => 1);
+    expect(await zstd.contentBytes(pieces, { name: "a.zst" })).toBe(9);
+    const cut = piecesOf(Uint8Array.from(frame.slice(0, -1)), () => 1);
+    await expect(zstd.contentBytes(cut, { name: "a.zst" })).rejects.toThrow("truncated");
+  });
+
   it("refuses a stream cut anywhere", async () => {
     for (const name of ["level-3", "empty", "skippable"]) {
       const frames = readZstdVector(name);
-      const ends = new Set(name === "skippable" ? soundEnds(frames) : []);
+      const ends = new Set(name === "skippable" ? soundEnds(frames).slice(2) : []);
       for (let length = 5; length < frames.length; length++) {
         if (ends.has(length)) continue;
         const message = await refusal(frames.subarray(0, length));
         expect(message).toMatch(
-          /^DAMAGED a\.zst: (Zstandard frame \d: truncated: the input ends|\d bytes at)/,
+          /^(DAMAGED|FORMAT) a\.zst: (.* \d at byte \d+: truncated: the|\d bytes at|has skip)/,
         );
       }
     }
@@ -87,49 +108,52 @@ describe("zstd stream", () => {
     [
       "a large window",
       [...MAGIC, 0, 18 << 3],
-      "LIMIT a.zst: Zstandard frame 1: its window is 268435456 bytes, the limit 134217728",
+      `LIMIT ${FRAME}: its window is 268435456 bytes, the limit 134217728`,
     ],
     [
       "a dictionary",
       [...MAGIC, 0x22, 0x39, 0x30, 1],
-      "FORMAT a.zst: Zstandard frame 1: it needs the dictionary 12345; " +
-        "dictionaries are not supported",
+      `FORMAT ${FRAME}: it needs the dictionary 12345; ` + "dictionaries are not supported",
     ],
     [
       "another checksum",
       [...MAGIC, 0x24, 1, ...LAST_RAW_BYTE, 1, 2, 3, 4],
-      "DAMAGED a.zst: Zstandard frame 1: its content has the checksum e858bbb7, " +
-        "the frame says 04030201",
+      `DAMAGED ${FRAME}: its content has the checksum e858bbb7, ` + "the frame says 04030201",
     ],
     [
       "too little content",
       [...MAGIC, 0x20, 2, ...LAST_RAW_BYTE],
-      "DAMAGED a.zst: Zstandard frame 1: its content has 1 bytes, its head says 2",
+      `DAMAGED ${FRAME}: its content has 1 bytes, its head says 2`,
     ],
     [
       "too much content",
       [...MAGIC, 0x20, 1, 8, 0, 0, 7, ...LAST_RAW_BYTE],
-      "DAMAGED a.zst: Zstandard frame 1: its content has 2 or more bytes, its head says 1",
+      `DAMAGED ${FRAME}: its content has 2 or more bytes, its head says 1`,
     ],
     [
       "a large block",
       [...MAGIC, 0x20, 1, 0x11, 0, 0, 7, 7],
-      "DAMAGED a.zst: Zstandard frame 1: block 1: it has 2 bytes, the limit is 1",
+      `DAMAGED ${FRAME}: block 1 at byte 6: it has 2 bytes, the limit is 1`,
     ],
     [
       "a block of no kind",
       [...MAGIC, 0x20, 1, 0x0f, 0, 0, 7],
-      "DAMAGED a.zst: Zstandard frame 1: block 1: it is of a reserved kind",
+      `DAMAGED ${FRAME}: block 1 at byte 6: it is of a reserved kind`,
     ],
     [
       "a broken block",
       [...MAGIC, 0x20, 9, 0x1d, 0, 0, 8, 7, 5],
-      "DAMAGED a.zst: Zstandard frame 1: block 1: the lengths in it do not fit",
+      `DAMAGED ${FRAME}: block 1 at byte 6: the lengths in it do not fit`,
+    ],
+    [
+      "skippable frames alone",
+      [...skippableFrame(1), ...skippableFrame(0)],
+      "FORMAT a.zst: has skippable Zstandard frames and no content",
     ],
     [
       "half a skippable frame",
       [...skippableFrame(100).subarray(0, 60)],
-      "DAMAGED a.zst: Zstandard frame 1: truncated: the input ends after 60 bytes",
+      `DAMAGED ${FRAME}: truncated: the input ends after 60 bytes`,
     ],
   ])("refuses %s in one line", async (_, bytes, message) => {
     expect(await refusal(Uint8Array.from(bytes))).toBe(message);
@@ -144,7 +168,7 @@ describe("zstd stream", () => {
         isClosed = true;
       }
     }
-    for await (const part of readZstd(source(), { name: "a.zst" })) {
+    for await (const part of zstd.read(source(), { name: "a.zst" })) {
       expect(part.every((byte) => byte === 0)).toBe(true);
       break;
     }
@@ -153,7 +177,7 @@ describe("zstd stream", () => {
 
   it("stops when it is aborted", async () => {
     const signal = AbortSignal.abort();
-    const reading = readZstd(
+    const reading = zstd.read(
       piecesOf(readZstdVector("zeros"), () => 9),
       { name: "a.zst", signal },
     );

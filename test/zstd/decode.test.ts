@@ -4,7 +4,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { readZstd } from "../../src/image/zstd.ts";
+import { ZstdReader } from "../../src/image/zstd.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { builds, wasmPath } from "../support/kernels.ts";
 import { memoryLike } from "../support/lz4-inputs.ts";
@@ -40,7 +40,7 @@ async function* onePiece(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 
 async function streamed(frames: Uint8Array): Promise<Buffer> {
   const parts: Buffer[] = [];
-  for await (const part of readZstd(onePiece(frames), { name: "frames" })) {
+  for await (const part of new ZstdReader().read(onePiece(frames), { name: "frames" })) {
     parts.push(Buffer.from(part));
   }
   return Buffer.concat(parts);
