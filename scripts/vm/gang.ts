@@ -1,17 +1,14 @@
 // Guests with workloads that live together on one host and move together to the other one. It owns
 // their folder, their processes and the link.
-import { execFile } from "node:child_process";
 import { mkdtemp, rm, statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { installTools, kernelPath, writeWorkloadInitramfs } from "./build.ts";
 import { diskPath } from "./disk.ts";
 import { Guest } from "./guest.ts";
 import { Link } from "./link.ts";
 import { Move, type MoveOptions, type MoveReport } from "./move.ts";
-
-const run = promisify(execFile);
+import { INSTALLED_QEMU, majorOf, versionOf } from "./qemu10.ts";
 
 export const WORKLOADS = ["redis", "nginx", "churn", "idle"] as const;
 export type Workload = (typeof WORKLOADS)[number];
@@ -128,10 +125,8 @@ export class Gang {
   }
 }
 
-async function extraKiB(qemu = "qemu-system-x86_64"): Promise<number> {
-  const { stdout } = await run(qemu, ["--version"]);
-  const [, major] = /version (\d+)\./.exec(stdout) ?? [];
-  return Number(major) < SOUND_VERSION ? EXTRA_KIB : 0;
+async function extraKiB(qemu: string = INSTALLED_QEMU): Promise<number> {
+  return majorOf(await versionOf(qemu)) < SOUND_VERSION ? EXTRA_KIB : 0;
 }
 
 /** Memory where there is enough of it: post-copy works there alone, and disks are slow. */

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { Qmp } from "./qmp.ts";
+import { openQmp, type Qmp } from "../../src/qemu/qmp.ts";
 
 const run = promisify(execFile);
 /** Under plain emulation a guest needs 20 to 40 s; a stuck one should not take the day. */
@@ -110,7 +110,9 @@ export class Guest {
   async connect(): Promise<void> {
     const end = Date.now() + BOOT_LIMIT_MS;
     while (!this.#qmp) {
-      this.#qmp = await Qmp.open(this.#path("qmp")).catch(() => undefined);
+      this.#qmp = await openQmp(this.#path("qmp"), { timeoutMs: BOOT_LIMIT_MS }).catch(
+        () => undefined,
+      );
       if (this.#qmp) return;
       if (!this.isRunning || Date.now() > end) {
         throw new Error(`${this.name}: QEMU did not start: ${this.#complaints}`);
@@ -129,7 +131,7 @@ export class Guest {
 
   /** "running", "paused", "inmigrate", "postmigrate", … */
   async status(): Promise<string> {
-    const { status } = (await this.qmp.execute("query-status")) as { status: string };
+    const { status } = await this.qmp.execute<{ status: string }>("query-status");
     return status;
   }
 

@@ -1,18 +1,14 @@
 // One migration of a whole gang: all guests at once from one host to the other, straight from QEMU
 // to QEMU or through a tunnel. Step by step, so that a test can break something in between.
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { differingPages } from "./compare.ts";
 import type { Guest } from "./guest.ts";
 import type { Host, Link } from "./link.ts";
-import { Tunnel, type TunnelOptions } from "./tunnel.ts";
+import type { GuestOutcome, MoveReport } from "./outcome.ts";
+import { openRoute, type Route } from "./route.ts";
+import { configure, type Setting } from "./setting.ts";
+import type { Tunnel, TunnelOptions } from "./tunnel.ts";
 import { usageOf } from "./usage.ts";
-
-/** How the QEMUs are told to migrate. */
-export interface Setting {
-  capabilities?: readonly string[];
-  parameters?: Readonly<Record<string, string | number>>;
-}
 
 export interface MoveOptions extends Setting {
   via: "tcp" | TunnelOptions;
@@ -25,38 +21,9 @@ export interface MoveOptions extends Setting {
   postCopyAfterMs?: number;
 }
 
-/** What became of one guest. Times are milliseconds since 1970. */
-export interface GuestOutcome {
-  name: string;
-  /** QEMU's word at the source: "completed", "failed", "cancelled"; "gone" when it has ended. */
-  status: string;
-  /** QEMU's own reason. */
-  reason?: string | undefined;
-  stoppedMs?: number | undefined;
-  resumedMs?: number | undefined;
-  completedMs?: number | undefined;
-}
-
-export interface MoveReport {
-  wireBytes: number;
-  /** Bytes on the way back, from the target to the source. */
-  returnBytes: number;
-  /** From the order to migrate until no guest needs the source any more and all are there. */
-  totalMs: number;
-  /** From the source's STOP to the target's RESUME; only of targets that start by themselves. */
-  downtimesMs: number[];
-  /** Pages of RAM that differ, per guest; only when targets stay paused. */
-  differing?: number[];
-  /** Processor seconds of all QEMUs, guests included, from the order to the end. */
-  qemuCpuSeconds: number;
-  tunnel?: { cpuSeconds: number; sourcePeakBytes: number; targetPeakBytes: number };
-}
-
-/** The limit on RAM and device state that QEMU applies is not what is measured here. */
-const MAX_BANDWIDTH = 10240 * 2 ** 20;
-const FIRST_PORT = 7000;
-const CAPABILITIES = ["xbzrle", "multifd", "postcopy-ram", "return-path", "events"];
-const FINAL = ["completed", "failed", "cancelled"];
+const POLL_MS = 20;
+/** What QEMU says when it will do no more by itself. */
+const FINAL = ["completed", "failed", "cancelled", "postcopy-paused"];
 
 export class Move {
   readonly sources: readonly Guest[];
@@ -76,7 +43,7 @@ export class Move {
     targets: readonly Guest[],
     { link, from, to }: { link: Link; from: Host; to: Host },
     options: MoveOptions,
-    { uris, tunnel }: { uris: readonly string[]; tunnel: Tunnel | undefined },
+    { uris, tunnel }: Route,
   ) {
     this.sources = sources;
     this.targets = targets;
@@ -99,24 +66,10 @@ export class Move {
     const targets = sources.map((source) => source.arrival({ namespace, incoming }));
     try {
       await Promise.all(targets.map((target) => target.connect()));
-      for (const guest of [...sources, ...targets]) await configure(guest, options);
-      if (options.via === "tcp") {
-        const uris = targets.map((_, i) => `tcp:${way.to.address}:${FIRST_PORT + i}`);
-        await listen(targets, uris);
-        return new Move(sources, targets, way, options, { uris, tunnel: undefined });
-      }
-      const ends = targets.map((target) => ({
-        name: target.name,
-        sourceSocket: join(target.options.folder, `${target.fileName}.out`),
-        targetSocket: join(target.options.folder, `${target.fileName}.in`),
-      }));
-      await listen(
-        targets,
-        ends.map(({ targetSocket }) => `unix:${targetSocket}`),
-      );
-      const tunnel = await Tunnel.open(way.from, way.to, ends, options.via);
-      const uris = ends.map(({ sourceSocket }) => `unix:${sourceSocket}`);
-      return new Move(sources, targets, way, options, { uris, tunnel });
+      const setting = settingOf(options);
+      for (const guest of [...sources, ...targets]) await configure(guest, setting);
+      const route = await openRoute(targets, way, options.via);
+      return new Move(sources, targets, way, options, route);
     } catch (error) {
       await Promise.all(targets.map((target) => target.close()));
       throw error;
@@ -157,9 +110,9 @@ export class Move {
     const arrived = await Promise.all(
       this.targets.map(({ qmp }) =>
         qmp.event(
-          ({ name, values }) =>
-            isPaused ? name === "MIGRATION" && values.status === "completed" : name === "RESUME",
-          limitMs,
+          ({ name, data }) =>
+            isPaused ? name === "MIGRATION" && data.status === "completed" : name === "RESUME",
+          { timeoutMs: limitMs },
         ),
       ),
     );
@@ -196,10 +149,19 @@ export class Move {
     );
   }
 
-  /** Ends the target's QEMUs and the tunnel; for a move that failed. */
+  /**
+   * For a move that failed or is not wanted any more: ends the tunnel and the target's QEMUs, then
+   * lets the guests go on at the source, those that had arrived included.
+   */
   async abandon(): Promise<void> {
     await this.tunnel?.close();
     await Promise.all(this.targets.map((target) => target.close()));
+    for (const source of this.sources.filter(({ isRunning }) => isRunning)) {
+      await source.qmp.execute("migrate_cancel");
+      // What post-copy has lost on the way does not come back.
+      if ((await untilIdle(source)) === "postcopy-paused") continue;
+      if ((await source.status()) !== "running") await source.resume();
+    }
   }
 
   async #outcome(i: number, limitMs: number): Promise<GuestOutcome> {
@@ -208,15 +170,14 @@ export class Move {
     try {
       const end = await qmp.event(
         (event) =>
-          mine(event) && event.name === "MIGRATION" && FINAL.includes(`${event.values.status}`),
-        limitMs,
+          mine(event) && event.name === "MIGRATION" && FINAL.includes(`${event.data.status}`),
+        { timeoutMs: limitMs },
       );
-      const { "error-desc": reason } = (await qmp.execute("query-migrate")) as {
-        "error-desc"?: string;
-      };
+      type Answer = { "error-desc"?: string };
+      const { "error-desc": reason } = await qmp.execute<Answer>("query-migrate");
       return {
         name,
-        status: `${end.values.status}`,
+        status: `${end.data.status}`,
         reason,
         completedMs: end.timeMs,
         stoppedMs: qmp.events.find((event) => mine(event) && event.name === "STOP")?.timeMs,
@@ -246,6 +207,27 @@ export class Move {
   }
 }
 
+function settingOf(options: MoveOptions): Setting {
+  const { capabilities = [], parameters = {}, via, postCopyAfterMs } = options;
+  return {
+    capabilities: [
+      ...capabilities,
+      ...(via === "tcp" ? [] : ["return-path"]),
+      ...(postCopyAfterMs === undefined ? [] : ["postcopy-ram"]),
+    ],
+    parameters,
+  };
+}
+
+/** Resolves when no migration of a guest is under way, with how the last one ended. */
+async function untilIdle({ qmp }: Guest): Promise<string> {
+  for (;;) {
+    const { status = "none" } = await qmp.execute<{ status?: string }>("query-migrate");
+    if (status === "none" || FINAL.includes(status)) return status;
+    await sleep(POLL_MS);
+  }
+}
+
 function timeOf({ timeMs }: { timeMs: number }): number {
   return timeMs;
 }
@@ -256,26 +238,4 @@ function usageOfTunnel({ source, target }: Tunnel): NonNullable<MoveReport["tunn
     sourcePeakBytes: source.usage.peakBytes,
     targetPeakBytes: target.usage.peakBytes,
   };
-}
-
-async function listen(targets: readonly Guest[], uris: readonly string[]): Promise<void> {
-  await Promise.all(targets.map(({ qmp }, i) => qmp.execute("migrate-incoming", { uri: uris[i] })));
-}
-
-/** Sets every capability that we know, because a guest keeps those of its last migration. */
-async function configure({ qmp }: Guest, options: MoveOptions): Promise<void> {
-  const wanted = new Set(["events", ...(options.capabilities ?? [])]);
-  if (options.via !== "tcp") wanted.add("return-path");
-  if (options.postCopyAfterMs !== undefined) wanted.add("postcopy-ram");
-  await qmp.execute("migrate-set-capabilities", {
-    capabilities: CAPABILITIES.map((capability) => ({
-      capability,
-      state: wanted.has(capability),
-    })),
-  });
-  await qmp.execute("migrate-set-parameters", {
-    "max-bandwidth": MAX_BANDWIDTH,
-    "multifd-compression": "none",
-    ...options.parameters,
-  });
 }

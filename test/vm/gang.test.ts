@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Gang, WORKLOADS } from "../../scripts/vm/gang.ts";
-import { seededRandom } from "../support/random.ts";
+import { randomSeed, seededRandom } from "../support/random.ts";
 
 const SETTLE_LIMIT_MS = 60_000;
 const MBIT = 1000;
@@ -46,8 +46,7 @@ describe("a gang that QEMU moves by itself", () => {
   });
 
   it("stays where it is when the target's QEMUs are killed on the way", async () => {
-    const seed = Date.now() % 2 ** 31;
-    const delayMs = seededRandom(seed).int(1000);
+    const delayMs = seededRandom(randomSeed("kill of the target")).int(1000);
     const move = await gang.prepare({ via: "tcp" });
     try {
       await move.begin();
@@ -55,9 +54,9 @@ describe("a gang that QEMU moves by itself", () => {
       await Promise.all(move.targets.map((target) => target.kill()));
       const outcomes = await move.settled(SETTLE_LIMIT_MS);
       const statuses = outcomes.map(({ status }) => status);
-      expect(statuses, `seed ${seed}`).toEqual(WORKLOADS.map(() => "failed"));
+      expect(statuses).toEqual(WORKLOADS.map(() => "failed"));
       const places = await move.running();
-      expect(places, `seed ${seed}`).toEqual(WORKLOADS.map(() => ["source"]));
+      expect(places).toEqual(WORKLOADS.map(() => ["source"]));
     } finally {
       await move.abandon();
     }
