@@ -11,7 +11,10 @@ export interface EncoderSinkOptions {
   encoder: Encoder;
   /** The name of the guest among the images of the encoder. */
   name: string;
-  /** Writes a piece; resolves when the next one may come, which is what holds the encoder back. */
+  /**
+   * Writes a piece; resolves when the next one may come, which is what holds the encoder back. What
+   * waits in buffers behind it counts as sent, so they should hold few milliseconds of the link.
+   */
   write(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
   /** As in `RoundSink`. A decoder has checked a round when it has read all of its bytes. */
   prepare?(signal?: AbortSignal): Promise<void>;
