@@ -21,7 +21,9 @@ const SCRIPT = `
     apt-get -yqq -o "Dir::State::status=$PWD/status" -o "Dir::Cache::archives=$PWD/archives" \\
       -o APT::Get::List-Cleanup=0 --no-install-recommends --download-only install "$@"
   }
-  fetch "$@" > log 2>&1 || { apt-get update -qq && fetch "$@" > log 2>&1; } || { cat log >&2; exit 1; }
+  fetch "$@" > log 2>&1 ||
+    { apt-get update -qq && fetch "$@" > log 2>&1; } ||
+    { cat log >&2; exit 1; }
   cd root
   # Debian's folders of today: packages may still name the old ones.
   mkdir -p usr/bin usr/sbin usr/lib usr/lib64 dev proc sys run tmp etc root var/log var/lib

@@ -7,7 +7,8 @@ import { installTools, kernelPath, writeWorkloadInitramfs } from "./build.ts";
 import { diskPath } from "./disk.ts";
 import { Guest } from "./guest.ts";
 import { Link } from "./link.ts";
-import { Move, type MoveOptions, type MoveReport } from "./move.ts";
+import { Move, type MoveOptions } from "./move.ts";
+import type { MoveReport } from "./outcome.ts";
 import { INSTALLED_QEMU, majorOf, versionOf } from "./qemu10.ts";
 
 export const WORKLOADS = ["redis", "nginx", "churn", "idle"] as const;

@@ -1,5 +1,5 @@
-// A QEMU of version 10 or later without installing one: the packages of Debian's backports, unpacked
-// into the cache. Older ones migrate emulated guests wrongly, and count and compress differently.
+// A QEMU of version 10 or later without installing one: the packages of Debian's backports,
+// unpacked into the cache. Older ones migrate emulated guests wrongly, and count and compress differently.
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -37,7 +37,7 @@ export interface Qemu {
   complaint?: string;
 }
 
-/** The installed QEMU where that is new enough, else the one from the backports, else the former. */
+/** The installed QEMU if that is new enough, else the one from the backports, else the former. */
 export async function newQemu(): Promise<Qemu> {
   const installed = { program: INSTALLED_QEMU, version: await versionOf(INSTALLED_QEMU) };
   if (majorOf(installed.version) >= WANTED_VERSION) return installed;

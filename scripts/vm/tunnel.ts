@@ -156,7 +156,7 @@ function isSocket(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isSocket() ?? false;
 }
 
-/** Whether somebody in the namespace of a process listens on a TCP port; asking does not connect. */
+/** Whether anybody in the namespace of a process listens on a TCP port; nothing is connected. */
 function listensOn(pid: number, port: number): boolean {
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
   try {
