@@ -25,16 +25,6 @@ export interface ClusterHeader {
   itemCount: number;
 }
 
-/** Writes all but the checksum, which the kernels take over the finished cluster. */
-export function encodeClusterHeader(view: DataView, at: number, header: ClusterHeader): void {
-  view.setUint32(at + 8, header.payloadBytes, true);
-  view.setUint32(at + 12, header.contentBytes, true);
-  view.setUint8(at + 16, header.codec);
-  view.setUint8(at + 17, header.kind);
-  view.setUint16(at + 18, header.itemCount, true);
-  view.setUint32(at + 20, 0, true);
-}
-
 /**
  * Reads and checks the header at `at` of a cluster that is known to be number `cluster` and to
  * take `byteLength` bytes with its header.

@@ -3,7 +3,7 @@
 import { open, stat } from "node:fs/promises";
 import { PagefoldError } from "../core/errors.ts";
 import type { Segment } from "../core/extent.ts";
-import { ZSTD_MAGIC_BYTES, zstdMagic } from "../wire/zstdframe.ts";
+import { ZSTD_MAGIC_BYTES, zstdMagic } from "../core/zstdframe.ts";
 import { ELF_HEADER_BYTES, isElfCore, type ReadAt, readElfCore } from "./elfcore.ts";
 import type { ZstdOptions, ZstdReader } from "./zstd.ts";
 

@@ -1,6 +1,6 @@
 // Looks at the first bytes of a stream without taking them from whoever reads it: is it compressed?
 import { orAbort } from "../core/abort.ts";
-import { ZSTD_MAGIC_BYTES, zstdMagic } from "../wire/zstdframe.ts";
+import { ZSTD_MAGIC_BYTES, zstdMagic } from "../core/zstdframe.ts";
 import type { ZstdOptions, ZstdReader } from "./zstd.ts";
 
 /** The content of an image that comes as a stream. */

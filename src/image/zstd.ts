@@ -3,9 +3,6 @@
 // bytes are compressed at all is asked elsewhere (open.ts, peek.ts).
 import { PagefoldError } from "../core/errors.ts";
 import { PieceReader } from "../core/piecereader.ts";
-import { ZSTD_MAX_WINDOW_BYTES } from "../kernels/abi.ts";
-import { compileKernels } from "../kernels/load.ts";
-import { type RunningChecksum, startChecksum } from "../wire/checksum.ts";
 import {
   decodeZstdBlockHead,
   decodeZstdFrameHead,
@@ -15,7 +12,10 @@ import {
   type ZstdFrameHead,
   zstdFrameHeadBytes,
   zstdMagic,
-} from "../wire/zstdframe.ts";
+} from "../core/zstdframe.ts";
+import { ZSTD_MAX_WINDOW_BYTES } from "../kernels/abi.ts";
+import { compileKernels } from "../kernels/load.ts";
+import { type RunningChecksum, startChecksum } from "../wire/checksum.ts";
 import { ZstdBlocks } from "./zstdblocks.ts";
 import { zstdReason } from "./zstdfaults.ts";
 
@@ -171,7 +171,10 @@ class FrameReader {
   private async readHead(): Promise<void> {
     const [descriptor] = await this.exactly(1);
     const bytes = await this.exactly(zstdFrameHeadBytes(descriptor));
-    const head = decodeZstdFrameHead(descriptor, bytes, this.what);
+    const head = decodeZstdFrameHead(descriptor, bytes);
+    if (!head) {
+      throw new PagefoldError("FORMAT", `${this.what}: the reserved bit of its head is set`);
+    }
     if (head.dictionary !== 0) {
       const reason = `it needs the dictionary ${head.dictionary}; dictionaries are not supported`;
       throw new PagefoldError("FORMAT", `${this.what}: ${reason}`);

@@ -5,9 +5,10 @@
 //
 // The output is filled from its start. Where the next block may not fit any more, the window before
 // it moves to the start: once per half a window or per MiB, whichever is more.
+
+import { ZSTD_MAX_BLOCK_BYTES, type ZstdFrameHead } from "../core/zstdframe.ts";
 import { type Kernels, ZSTD_DECODE_BYTES } from "../kernels/abi.ts";
 import { createMemory, instantiateKernels, type KernelModule } from "../kernels/load.ts";
-import { ZSTD_MAX_BLOCK_BYTES, type ZstdFrameHead } from "../wire/zstdframe.ts";
 
 const CONTEXT = 65_536;
 /** More than the kernel reads before and behind its input. */

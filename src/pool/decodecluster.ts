@@ -9,6 +9,7 @@ import {
 } from "../core/cluster.ts";
 import { PagefoldError } from "../core/errors.ts";
 import { PAGE_BYTES } from "../core/page.ts";
+import { faultOfZstdPayload } from "../core/zstdframe.ts";
 import { type Kernels, ZSTD_DECODE_BYTES } from "../kernels/abi.ts";
 
 /** Scratch memory that decoding a cluster needs. */
@@ -56,6 +57,10 @@ export function decodeCluster(
     memory.bytes.copyWithin(target, payload, payload + payloadBytes);
   } else {
     const isLz4 = header.codec === CODEC_LZ4;
+    // The kernel would take several frames, and skippable ones that hold anything.
+    const bytes = memory.bytes.subarray(payload, payload + payloadBytes);
+    const fault = isLz4 ? undefined : faultOfZstdPayload(bytes, contentBytes);
+    if (fault !== undefined) throw new PagefoldError("DAMAGED", `cluster ${cluster}: ${fault}`);
     const length = isLz4
       ? kernels.lz4Decompress(payload, payloadBytes, target, contentBytes)
       : kernels.zstdDecompress(payload, payloadBytes, target, contentBytes, scratchPtr);

@@ -113,12 +113,12 @@ describe("zstd stream", () => {
     [
       "a dictionary",
       [...MAGIC, 0x22, 0x39, 0x30, 1],
-      `FORMAT ${FRAME}: it needs the dictionary 12345; ` + "dictionaries are not supported",
+      `FORMAT ${FRAME}: it needs the dictionary 12345; dictionaries are not supported`,
     ],
     [
       "another checksum",
       [...MAGIC, 0x24, 1, ...LAST_RAW_BYTE, 1, 2, 3, 4],
-      `DAMAGED ${FRAME}: its content has the checksum e858bbb7, ` + "the frame says 04030201",
+      `DAMAGED ${FRAME}: its content has the checksum e858bbb7, the frame says 04030201`,
     ],
     [
       "too little content",

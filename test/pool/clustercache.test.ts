@@ -4,12 +4,12 @@ import {
   CLUSTER_COVERED_OFFSET,
   CLUSTER_HEADER_BYTES,
   CODEC_RAW,
-  encodeClusterHeader,
   KIND_PAGES,
 } from "../../src/core/cluster.ts";
 import { IN_MEMORY, PLACE_BYTES } from "../../src/core/slab.ts";
 import { createContext } from "../../src/pool/run.ts";
 import { scratchBytes } from "../../src/pool/scratch.ts";
+import { encodeClusterHeader } from "../support/clusters.ts";
 import { FIRST_FREE_BYTE, openKernels } from "../support/kernels.ts";
 
 const CACHED = 2;

@@ -2,14 +2,7 @@
 // reading side is tested on. It chooses nothing; every record is what the test asked for.
 import { createXXHash128, type IHasher } from "hash-wasm";
 import { ByteWriter } from "../../src/core/bytes.ts";
-import {
-  CLUSTER_COVERED_OFFSET,
-  CLUSTER_HEADER_BYTES,
-  CODEC_RAW,
-  encodeClusterHeader,
-  KIND_DELTAS,
-  KIND_PAGES,
-} from "../../src/core/cluster.ts";
+import { CODEC_RAW, KIND_DELTAS, KIND_PAGES } from "../../src/core/cluster.ts";
 import { BatchType, encodeBatch } from "../../src/wire/batch.ts";
 import { type Checksum, loadChecksum } from "../../src/wire/checksum.ts";
 import {
@@ -35,6 +28,7 @@ import {
   UNCOMMITTED,
 } from "../../src/wire/superblock.ts";
 import { imageChecksumOf, storedFingerprint } from "../oracle/imagechecksum.ts";
+import { encodeCluster } from "./clusters.ts";
 
 export interface Slot {
   cluster: number;
@@ -279,18 +273,9 @@ export class ArchiveBuilder {
   }
 
   private encodeCluster(content: Uint8Array, itemCount: number, isDeltas: boolean): Uint8Array {
-    const bytes = new Uint8Array(CLUSTER_HEADER_BYTES + content.length);
-    const view = new DataView(bytes.buffer);
-    encodeClusterHeader(view, 0, {
-      payloadBytes: content.length,
-      contentBytes: content.length,
-      codec: CODEC_RAW,
-      kind: isDeltas ? KIND_DELTAS : KIND_PAGES,
-      itemCount,
-    });
-    bytes.set(content, CLUSTER_HEADER_BYTES);
-    view.setBigUint64(0, this.checksum(bytes.subarray(CLUSTER_COVERED_OFFSET)), true);
-    return bytes;
+    const kind = isDeltas ? KIND_DELTAS : KIND_PAGES;
+    const header = { contentBytes: content.length, codec: CODEC_RAW, kind, itemCount };
+    return encodeCluster(header, content);
   }
 
   private batch(type: BatchType, head: Uint8Array, body: Uint8Array = new Uint8Array(0)) {

@@ -1,5 +1,5 @@
-// Heads of Zstandard frames and blocks (RFC 8878 §3.1), for whoever reads frames from a stream.
-// What blocks hold is decoded by the kernels; nothing is written here.
+// Heads of Zstandard frames and blocks (RFC 8878 §3.1), for whoever reads frames from a stream, or
+// asks what a payload is made of. What blocks hold is decoded by the kernels; nothing is written here.
 //
 //   frame:      magic fd2fb528 | descriptor u8 | window u8? | dictionary 0 1 2 4 | size 0 1 2 4 8
 //               | blocks | checksum u32?
@@ -7,8 +7,6 @@
 //               | width of dictionary 1-0      (a single segment has no window, but a size)
 //   block:      u24: size 23-3 | kind 2-1 | last 0 — then the content
 //   skippable:  magic 184d2a50 … 184d2a5f | size u32 | anything
-import { PagefoldError } from "../core/errors.ts";
-
 /** Bytes that tell what kind of frame follows. */
 export const ZSTD_MAGIC_BYTES = 4;
 export const ZSTD_BLOCK_HEAD_BYTES = 3;
@@ -47,15 +45,12 @@ export function zstdFrameHeadBytes(descriptor: number): number {
   return windowWidth + dictionaryWidth + contentWidth;
 }
 
-/** Reads a frame head, of which `bytes` is what follows the descriptor; `what` is for messages. */
+/** Reads a frame head, of which `bytes` is what follows the descriptor; undefined if that is bad. */
 export function decodeZstdFrameHead(
   descriptor: number,
   bytes: Uint8Array,
-  what: string,
-): ZstdFrameHead {
-  if ((descriptor & RESERVED_BIT) !== 0) {
-    throw new PagefoldError("FORMAT", `${what}: the reserved bit of its head is set`);
-  }
+): ZstdFrameHead | undefined {
+  if ((descriptor & RESERVED_BIT) !== 0) return undefined;
   const { windowWidth, dictionaryWidth, contentWidth } = widths(descriptor);
   let contentBytes: number | undefined;
   if (contentWidth > 0) {
@@ -112,6 +107,36 @@ export function decodeZstdBlockHead(bytes: Uint8Array): ZstdBlockHead {
   const kind = KINDS[(head >> 1) & 3];
   const size = head >> 3;
   return { kind, isLast: (head & 1) !== 0, storedBytes: kind === "repeated" ? 1 : size, size };
+}
+
+/**
+ * What keeps `bytes` from being one frame, and nothing else, that says it holds `contentBytes` and
+ * needs no dictionary; undefined if nothing does. The content of its blocks is not looked at.
+ */
+export function faultOfZstdPayload(bytes: Uint8Array, contentBytes: number): string | undefined {
+  if (zstdMagic(bytes) !== "frame") return "the payload begins no Zstandard frame";
+  const descriptor = bytes[ZSTD_MAGIC_BYTES];
+  let at = ZSTD_MAGIC_BYTES + 1;
+  const headEnd = at + zstdFrameHeadBytes(descriptor);
+  if (!(headEnd <= bytes.length)) return "the head of its Zstandard frame is cut off";
+  const head = decodeZstdFrameHead(descriptor, bytes.subarray(at, headEnd));
+  if (!head) return "the head of its Zstandard frame has its reserved bit set";
+  if (head.dictionary !== 0) return `its Zstandard frame needs the dictionary ${head.dictionary}`;
+  if (head.contentBytes !== contentBytes) {
+    const says = head.contentBytes ?? "no number of";
+    return `its Zstandard frame says ${says} bytes, the header ${contentBytes}`;
+  }
+  at = headEnd;
+  for (let isLast = false; !isLast; ) {
+    if (at + ZSTD_BLOCK_HEAD_BYTES > bytes.length) return "its Zstandard frame is cut off";
+    const block = decodeZstdBlockHead(bytes.subarray(at, at + ZSTD_BLOCK_HEAD_BYTES));
+    at += ZSTD_BLOCK_HEAD_BYTES + block.storedBytes;
+    isLast = block.isLast;
+  }
+  if (head.hasChecksum) at += ZSTD_CHECKSUM_BYTES;
+  const over = bytes.length - at;
+  if (over < 0) return "its Zstandard frame is cut off";
+  return over > 0 ? `${over} bytes follow its Zstandard frame` : undefined;
 }
 
 function viewOf(bytes: Uint8Array): DataView {
