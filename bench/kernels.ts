@@ -3,6 +3,8 @@
 import { PAGE_BYTES } from "../src/core/page.ts";
 import { compileKernels, createMemory, instantiateKernels } from "../src/kernels/load.ts";
 import { instantiateCopy } from "./copy.ts";
+import { benches as anchorsBenches } from "./kernels/anchors.bench.ts";
+import { benches as anchorTableBenches } from "./kernels/anchortable.bench.ts";
 import type { KernelBench } from "./kernels/bench.ts";
 import { benches as checksumBenches } from "./kernels/checksum.bench.ts";
 import { benches as compareBenches } from "./kernels/compare.bench.ts";
@@ -37,12 +39,14 @@ export interface KernelsReport {
 
 const BENCHES: KernelBench[] = [
   ...surveyBenches,
+  ...anchorsBenches,
   ...checksumBenches,
   ...compareBenches,
   ...diffBenches,
   ...deltaBenches,
   ...lz4Benches,
   ...tableBenches,
+  ...anchorTableBenches,
 ];
 /** The first 64 KiB belong to the module. */
 const PAGES_PTR = 65536;
