@@ -87,5 +87,5 @@ function tcpTarget({ host, port }: TcpAddress) {
 }
 
 function failure(peer: string, reason: string, cause?: unknown): PagefoldError {
-  return new PagefoldError("PROCESS", `${peer}: ${reason}`, { cause });
+  return new PagefoldError("CONNECTION", `${peer}: ${reason}`, { cause });
 }

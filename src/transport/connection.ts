@@ -44,43 +44,50 @@ export interface Connection {
   destroy(reason?: Error): void;
 }
 
+/** What `pieces` takes in before its reader asks for it. */
+const AHEAD_BYTES = 1 << 20;
+
 /**
- * The arriving pieces as copies, for readers that can do with one piece at a time. Leaving the loop
- * early destroys the connection; a connection that breaks throws its reason.
+ * The arriving pieces as copies, for readers that take one piece after another. Leaving the loop
+ * early destroys the connection; a connection that breaks throws its reason, after what had arrived.
  */
 export async function* pieces(connection: Connection): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const waiting: Uint8Array<ArrayBuffer>[] = [];
+  let waitingBytes = 0;
   let isOver = false;
   let wake = (): void => {};
+  const finish = (): void => {
+    isOver = true;
+    wake();
+  };
   connection.receive({
     bytes(piece) {
       waiting.push(new Uint8Array(piece));
-      connection.pause();
+      waitingBytes += piece.length;
+      if (waitingBytes >= AHEAD_BYTES) connection.pause();
       wake();
     },
-    end() {
-      isOver = true;
-      wake();
-    },
+    end: finish,
   });
   let failure: Error | undefined;
   connection.closed.then((reason) => {
     failure = reason;
-    isOver = true;
-    wake();
+    finish();
   });
   let isComplete = false;
   try {
     for (;;) {
       const piece = waiting.shift();
-      if (piece) yield piece;
-      else if (isOver) break;
+      if (piece) {
+        const wasFull = waitingBytes >= AHEAD_BYTES;
+        waitingBytes -= piece.length;
+        if (wasFull && waitingBytes < AHEAD_BYTES) connection.resume();
+        yield piece;
+      } else if (isOver) break;
       else {
-        const arrival = new Promise<void>((resolve) => {
+        await new Promise<void>((resolve) => {
           wake = resolve;
         });
-        connection.resume();
-        await arrival;
       }
     }
     if (failure) throw failure;

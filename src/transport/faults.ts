@@ -64,7 +64,7 @@ export function linkReason(error: unknown): string {
 /** A failure of a link; errors that are ours already pass. */
 export function linkError(place: string, error: unknown): PagefoldError {
   if (error instanceof PagefoldError) return error;
-  return new PagefoldError("PROCESS", `${place}: ${linkReason(error)}`, { cause: error });
+  return new PagefoldError("CONNECTION", `${place}: ${linkReason(error)}`, { cause: error });
 }
 
 interface AltNameError {

@@ -127,7 +127,7 @@ export class Listener {
   }
 
   private async shut(): Promise<void> {
-    this.fail(new PagefoldError("PROCESS", `${formatAddress(this.address)}: closed`));
+    this.fail(new PagefoldError("CONNECTION", `${formatAddress(this.address)}: closed`));
     this.server.close();
     for (const connection of this.waiting.splice(0)) connection.destroy();
     await this.removeSocket();

@@ -61,7 +61,8 @@ export class SocketConnection implements Connection {
         socket.write(part);
       }
       socket.write(last, (error) => {
-        if (error) return reject(this.failure ?? linkError(this.peer, error));
+        // Of a socket that broke meanwhile node says that the write went well.
+        if (error || socket.destroyed) return reject(this.lossOf(error));
         this.sentBytes += byteLength;
         resolve();
       });
@@ -99,6 +100,11 @@ export class SocketConnection implements Connection {
   destroy(reason?: Error): void {
     this.failure ??= reason;
     this.socket.destroy();
+  }
+
+  private lossOf(error: unknown): Error {
+    const reason = error ?? this.socket.errored ?? { code: "ERR_STREAM_DESTROYED" };
+    return this.failure ?? linkError(this.peer, reason);
   }
 
   /**

@@ -42,16 +42,16 @@ export async function loadTlsIdentity(directory: string, role: TlsRole): Promise
   checkDates(chain, certPath);
   checkIssued(chain, authorities, certPath);
   if (!chain[0].checkPrivateKey(privateKeyOf(key, keyPath))) {
-    throw new PagefoldError("INPUT", `${keyPath}: is not the key of ${role}-cert.pem`);
+    throw inputError(keyPath, `is not the key of ${role}-cert.pem`);
   }
   const lists = crl === undefined ? {} : { crl };
   const secureOptions: SecureContextOptions = { ca, cert, key, ...lists, minVersion: "TLSv1.2" };
   try {
     createSecureContext(secureOptions);
   } catch (error) {
-    // The others have been parsed above; a list is all that is left to fail.
-    const failed = crl === undefined ? certPath : crlPath;
-    throw new PagefoldError("INPUT", `${failed}: ${reasonOf(error)}`, { cause: error });
+    // The others have been parsed above; a list is what is left to fail.
+    if (crl === undefined) throw inputError(certPath, reasonOf(error), error);
+    throw inputError(crlPath, "holds no PEM list of revoked certificates", error);
   }
   return { role, secureOptions };
 }
@@ -60,7 +60,7 @@ async function readText(path: string): Promise<string> {
   try {
     return await readFile(path, "latin1");
   } catch (error) {
-    throw new PagefoldError("INPUT", `${path}: ${reasonOf(error)}`, { cause: error });
+    throw inputError(path, reasonOf(error), error);
   }
 }
 
@@ -69,24 +69,19 @@ function certificatesOf(text: string, path: string): [X509Certificate, ...X509Ce
     const [first, ...rest] = (text.match(CERTIFICATE) ?? []).map((pem) => new X509Certificate(pem));
     if (first) return [first, ...rest];
   } catch (error) {
-    throw new PagefoldError("INPUT", `${path}: holds a certificate that is no X.509`, {
-      cause: error,
-    });
+    throw inputError(path, "holds a certificate that is no X.509", error);
   }
-  throw new PagefoldError("INPUT", `${path}: holds no PEM certificate`);
+  throw inputError(path, "holds no PEM certificate");
 }
 
 function privateKeyOf(text: string, path: string): KeyObject {
   if (text.includes("ENCRYPTED")) {
-    throw new PagefoldError(
-      "INPUT",
-      `${path}: is locked with a passphrase; nobody can type it here`,
-    );
+    throw inputError(path, "is locked with a passphrase, which nobody can type here");
   }
   try {
     return createPrivateKey(text);
   } catch (error) {
-    throw new PagefoldError("INPUT", `${path}: holds no PEM private key`, { cause: error });
+    throw inputError(path, "holds no PEM private key", error);
   }
 }
 
@@ -94,10 +89,10 @@ function checkDates(certificates: readonly X509Certificate[], path: string): voi
   const now = Date.now();
   for (const { validFrom, validTo } of certificates) {
     if (now > Date.parse(validTo)) {
-      throw new PagefoldError("INPUT", `${path}: expired on ${validTo}`);
+      throw inputError(path, `expired on ${validTo}`);
     }
     if (now < Date.parse(validFrom)) {
-      throw new PagefoldError("INPUT", `${path}: is not valid before ${validFrom}`);
+      throw inputError(path, `is not valid before ${validFrom}`);
     }
   }
 }
@@ -113,6 +108,10 @@ function checkIssued(
     const isIssued = (issuer: X509Certificate): boolean =>
       certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
     if (issuers.some(isIssued)) return;
-    throw new PagefoldError("INPUT", `${path}: was not issued by the CA of ca-cert.pem`);
+    throw inputError(path, "was not issued by the CA of ca-cert.pem");
   });
+}
+
+function inputError(path: string, reason: string, cause?: unknown): PagefoldError {
+  return new PagefoldError("INPUT", `${path}: ${reason}`, { cause });
 }

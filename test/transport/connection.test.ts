@@ -182,8 +182,11 @@ describe.each(Object.entries(KINDS))("a connection over %s", (kind, open) => {
     right.pause();
     const writes = Array.from({ length: 16 }, () => left.write([new Uint8Array(1 << 20)]));
     left.destroy(new Error("enough"));
-    const last = writes[writes.length - 1];
-    await expect(last).rejects.toThrow("enough");
+    const outcomes = await Promise.allSettled(writes);
+    const lost = outcomes.filter(({ status }) => status === "rejected");
+    // What fits into the buffers of the systems was taken; the others have the reason.
+    expect(lost.length).toBeGreaterThan(8);
+    for (const outcome of lost) expect(outcome).toMatchObject({ reason: { message: "enough" } });
     expect((await left.closed)?.message).toBe("enough");
     await expect(left.write([painted(1)])).rejects.toThrow(/enough|closed/);
     right.resume();
