@@ -4,10 +4,11 @@ import type { Arena } from "../core/arena.ts";
 import { PagefoldError } from "../core/errors.ts";
 import { MAX_BATCH_FRAMES } from "../core/limits.ts";
 import { PAGE_BYTES } from "../core/page.ts";
-import { BATCH_PAGES, Outcome, PLAN_BYTES, slabPart } from "../core/slab.ts";
+import { BATCH_PAGES } from "../core/slab.ts";
 import type { PageSource } from "../image/image.ts";
-import { LOOKUP_FULL, NO_ENTRY } from "../kernels/abi.ts";
+import { NO_ENTRY } from "../kernels/abi.ts";
 import type { Batch, BatchNumbers, FoldSource } from "../pipeline/batch.ts";
+import { plainEntry } from "../pipeline/plainentry.ts";
 import { slabFingerprints } from "../pipeline/surveyed.ts";
 import { emptyCounts } from "../wire/imagehead.ts";
 import type { FoldSession } from "./fold.ts";
@@ -104,21 +105,10 @@ export class EncodedImage {
     for (let page = 0; page < frames.length; page++) {
       const frame = frames.at(page);
       this.fingerprints.set(frame, found.subarray(page * 16, page * 16 + 16));
-      const entry = this.plainEntry(slabPtr, page);
+      const entry = plainEntry(this.arena, this.session.scope, slabPtr, page);
       if (entry !== NO_ENTRY) this.entries[frame] = entry;
     }
   };
-
-  /** The entry of a page whose content is stored without references, now or before. */
-  private plainEntry(slabPtr: number, page: number): number {
-    const { words, bytes } = this.arena;
-    const outcome = words[(slabPart(slabPtr, "plan") + page * PLAN_BYTES + 8) / 4];
-    if (outcome !== Outcome.STORED && outcome !== Outcome.EQUAL) return NO_ENTRY;
-    if (bytes[slabPart(slabPtr, "codes") + page] === LOOKUP_FULL) return NO_ENTRY;
-    const entry = words[slabPart(slabPtr, "entries") / 4 + page];
-    const slot = this.session.scope.slotOf(entry);
-    return slot && !slot.isDeltas ? entry : NO_ENTRY;
-  }
 }
 
 /** Frames in groups that fit a slab and a batch of the format. */

@@ -14,7 +14,9 @@ export type ErrorCode =
   | "RANGE" // a name, frame or offset that is not there
   | "LOCKED" // somebody else is appending
   | "PROCESS" // a process is gone, or the kernel refuses to let us read it
-  | "LIMIT"; // a stated limit would be exceeded
+  | "LIMIT" // a stated limit would be exceeded
+  | "CONNECTION" // a peer cannot be reached, was lost, or broke the rules of a session
+  | "DOUBT"; // the peer was lost in the moment in which neither side can know the outcome
 
 /** Every failure that the library reports on purpose. */
 export class PagefoldError extends Error {

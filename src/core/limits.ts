@@ -14,3 +14,14 @@ export const MAX_NOTES = 1024;
 export const MAX_NOTE_KEY_BYTES = 256;
 export const MAX_NOTE_VALUE_BYTES = 65_536;
 export const MAX_SEGMENTS = 1 << 20;
+
+// Limits of a session (docs/session.md).
+
+export const MAX_GUESTS = 4096;
+export const MAX_SESSION_HEAD_BYTES = 1 << 20;
+/** What 512 pages take at most, each in a cluster of its own. */
+export const MAX_SESSION_BODY_BYTES = 4 << 20;
+/** Pages of one BATCH. */
+export const MAX_SESSION_PAGES = 512;
+/** Bytes of a stream that one BATCH stands for. */
+export const MAX_SESSION_STREAM_BYTES = 4 << 20;

@@ -16,7 +16,8 @@ export class PieceReader {
 
   /** The next `count` bytes, fewer only at the end. Valid until the next call. */
   async take(count: number): Promise<Uint8Array> {
-    if (this.piece.length === 0) await this.fetch();
+    // For no bytes nobody may have to wait.
+    if (this.piece.length === 0 && count > 0) await this.fetch();
     if (this.piece.length >= count || this.isDone) return this.cut(count);
     const bytes = new Uint8Array(count);
     let filled = 0;

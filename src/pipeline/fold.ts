@@ -29,6 +29,8 @@ export interface FoldPartsOptions {
   readonly clusterFd: number | undefined;
   /** True if sources may come that cannot be read again: their clusters are kept in memory. */
   readonly isReadOnce?: boolean | undefined;
+  /** The most bytes of clusters that the other side keeps, if it is not a file. */
+  readonly ringLimitBytes?: number | undefined;
   /** The entry of what a frame was before, when there is no base; see `MatchContext`. */
   readonly previousOf?: PreviousOf | undefined;
 }
@@ -53,7 +55,8 @@ export function openFoldParts(resources: EngineResources, options: FoldPartsOpti
   const anchors = { memoryBytes: memoryBytes * ANCHOR_SHARE, pageCount, sampleBits, minVotes };
   const scopeBytes = memoryBytes * (1 - ANCHOR_SHARE);
   const scope = new Scope(arena, kernels, { memoryBytes: scopeBytes, pageCount });
-  const ringBytes = isRing ? steadyShare(arena, RING_SHARE) : 0;
+  const ringShare = isRing ? steadyShare(arena, RING_SHARE) : 0;
+  const ringBytes = Math.min(ringShare, options.ringLimitBytes ?? ringShare);
   const pipeline = new Pipeline(
     { arena, kernels, pool, slabs, scope, output, level, clusterFd, ringBytes, anchors },
     previousOf,

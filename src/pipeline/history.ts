@@ -40,6 +40,9 @@ export class History {
   /** By ordinal: bytes stored before the batch, and before the oldest one that its deltas name. */
   private readonly starts: number[] = [];
   private readonly oldest: number[] = [];
+  /** By ordinal: number of the batch's first cluster, and the first batch that the ring holds. */
+  private readonly firstClusters: number[] = [];
+  private firstHeld = 0;
   /** Pages by ordinal that may be deltas against the base: those are never read back. */
   private readonly based = new Map<number, Uint8Array>();
   /** By ordinal modulo HISTORY_LAG: when it is emitted, and the bytes stored then. */
@@ -102,7 +105,11 @@ export class History {
     firstCluster: number,
     clustersPtr: number,
   ): void {
-    if (!this.ring) return;
+    this.firstClusters[ordinal] = firstCluster;
+    if (!this.ring) {
+      this.firstHeld = ordinal;
+      return;
+    }
     const { arena, scope } = this.parts;
     const { ptr, byteLength: ringBytes } = this.ring;
     const bytes = clusters.reduce((sum, cluster) => sum + cluster.byteLength, 0);
@@ -118,6 +125,12 @@ export class History {
     this.end += bytes;
     this.ends[ordinal % HISTORY_LAG] = this.end;
     this.clusterCounts[ordinal % HISTORY_LAG] = firstCluster + clusters.length;
+    while (this.starts[this.firstHeld] + ringBytes < this.end) this.firstHeld++;
+  }
+
+  /** First cluster that a batch to come may still name. */
+  get firstKept(): number {
+    return this.firstClusters[this.firstHeld] ?? 0;
   }
 
   close(): void {

@@ -91,6 +91,11 @@ export class Pipeline {
     this.watch(written);
   }
 
+  /** First cluster that a batch to come may still name, where clusters are kept in memory. */
+  get firstKept(): number {
+    return this.history.firstKept;
+  }
+
   /** Runs `action` when every batch added so far has been emitted, and before any later one. */
   inOrder<T>(action: () => Promise<T>): Promise<T> {
     const done = this.emitted.then(action);

@@ -4,6 +4,8 @@ import type { Arena, Region } from "../core/arena.ts";
 import { SLAB_BYTES } from "../core/slab.ts";
 
 export class SlabPool {
+  /** Told when a slab has become free for whoever tries next. */
+  onFree: (() => void) | undefined;
   private readonly arena: Arena;
   private readonly region: Region;
   private readonly free: number[] = [];
@@ -18,6 +20,11 @@ export class SlabPool {
     for (let i = count - 1; i >= 0; i--) this.free.push(this.region.ptr + i * SLAB_BYTES);
   }
 
+  /** Bytes that `count` slabs take. */
+  static bytesFor(count: number): number {
+    return count * SLAB_BYTES;
+  }
+
   /** Address of a slab; resolves when one is free. */
   async lease(): Promise<number> {
     if (this.failure) throw this.failure.reason;
@@ -26,10 +33,18 @@ export class SlabPool {
     return new Promise((resolve, reject) => this.waiting.push({ resolve, reject }));
   }
 
+  /** A slab that is free now. */
+  tryLease(): number | undefined {
+    return this.failure ? undefined : this.free.pop();
+  }
+
   release(slabPtr: number): void {
     const next = this.waiting.shift();
     if (next) next.resolve(slabPtr);
-    else this.free.push(slabPtr);
+    else {
+      this.free.push(slabPtr);
+      this.onFree?.();
+    }
   }
 
   /** Makes every present and future lease reject: nothing more is to be begun. */

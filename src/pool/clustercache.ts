@@ -50,7 +50,8 @@ export class ClusterCache {
   fetch(cluster: number, places: PlacesRegion): { ptr: number; byteLength: number } | undefined {
     if (cluster >= places.count) return undefined;
     const { view, bytes } = this.memory;
-    const at = places.ptr + cluster * PLACE_BYTES;
+    const index = places.cycle === undefined ? cluster : cluster % places.cycle;
+    const at = places.ptr + index * PLACE_BYTES;
     const byteLength = view.getUint32(at + 8, true);
     if (byteLength === 0) return undefined;
     const byteOffset = view.getFloat64(at, true);

@@ -10,6 +10,7 @@ import { runRestore } from "./restoretask.ts";
 import { divideScratch } from "./scratch.ts";
 import { runSurvey } from "./surveytask.ts";
 import type { Task, TaskContext, TaskResults } from "./task.ts";
+import { runUnfold } from "./unfoldtask.ts";
 
 /** What one thread needs: kernels over the shared memory and scratch of its own. */
 export function createContext(
@@ -39,6 +40,8 @@ export function runTask(context: TaskContext, task: Task): TaskResults[Task["kin
         return runRestore(context, task);
       case "check":
         return runCheck(context, task);
+      case "unfold":
+        return runUnfold(context, task);
     }
   } catch (error) {
     return { fault: faultOf(error) } as TaskResults[Task["kind"]];

@@ -50,6 +50,8 @@ export interface PlacesRegion {
   readonly session: number;
   readonly ptr: number;
   readonly count: number;
+  /** Records that there are, if numbers go on beyond: cluster n has number n modulo this. */
+  readonly cycle?: number | undefined;
 }
 
 /** Puts stored pages into files; see restorerun.ts. */
@@ -96,7 +98,16 @@ export type ClusterVerdict =
     }
   | string;
 
-export type Task = SurveyTask | EncodeTask | RestoreTask | CheckTask;
+/** Restores the pages of a batch of a session; see unfoldtask.ts. */
+export interface UnfoldTask {
+  readonly kind: "unfold";
+  readonly slabPtr: number;
+  /** Spans in the slab. */
+  readonly spanCount: number;
+  readonly places: PlacesRegion;
+}
+
+export type Task = SurveyTask | EncodeTask | RestoreTask | CheckTask | UnfoldTask;
 
 /** Why a task could not be done. */
 export interface TaskFault {
@@ -112,6 +123,7 @@ export interface TaskResults {
   /** `run` is the one that could not be written, which ends the task. */
   restore: { faults: RunFault[]; fault?: TaskFault & { run?: number } };
   check: { verdicts: ClusterVerdict[]; fault?: TaskFault };
+  unfold: { fault?: TaskFault };
 }
 
 /** What a thread needs to run tasks. */

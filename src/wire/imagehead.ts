@@ -152,7 +152,8 @@ function readSegments(reader: ByteReader, byteLength: number | undefined): numbe
 /** What is wrong with an image name, or undefined. The rule of docs/format.md §2. */
 export function faultOfName(name: string): string | undefined {
   if (name === "") return "is empty";
-  if (Buffer.byteLength(name) > MAX_NAME_BYTES) return `is longer than ${MAX_NAME_BYTES} bytes`;
+  const byteLength = Buffer.byteLength(name);
+  if (byteLength > MAX_NAME_BYTES) return `has ${byteLength} bytes of at most ${MAX_NAME_BYTES}`;
   if (name.includes("\0")) return "contains NUL";
   if (name.startsWith("/")) return "is absolute";
   for (const part of name.split("/")) {

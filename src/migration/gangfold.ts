@@ -1,0 +1,179 @@
+// Folds the batches of all guests of a gang, in the order in which they are added, into frames of
+// the session. Their slabs are what bounds the bytes under way.
+import type { PagefoldError } from "../core/errors.ts";
+import { PAGE_BYTES } from "../core/page.ts";
+import { BATCH_PAGES, slabPart } from "../core/slab.ts";
+import type { Batch, FoldSource } from "../pipeline/batch.ts";
+import { type FoldParts, openFoldParts } from "../pipeline/fold.ts";
+import type { LevelParameters } from "../pipeline/level.ts";
+import type { PagesPlace } from "../pipeline/pipelineparts.ts";
+import { plainEntry } from "../pipeline/plainentry.ts";
+import type { EngineResources } from "../pipeline/resources.ts";
+import type { RateLimit } from "../transport/rate.ts";
+import { emptyCounts } from "../wire/imagehead.ts";
+import type { PagesHead } from "../wire/records.ts";
+import { SessionType } from "../wire/sessionframe.ts";
+import { encodeSessionBatch } from "../wire/sessionheads.ts";
+import { AdaptiveLevel } from "./adaptivelevel.ts";
+import { GuestFrames } from "./guestframes.ts";
+import type { FoldedGuest, GuestBatch } from "./guesthost.ts";
+import type { SessionLink } from "./link.ts";
+
+/** Bytes that wait for the link: as much as it takes in this time, but not less than that. */
+const QUEUE_MS = 20;
+const MIN_QUEUE_BYTES = 512 << 10;
+
+export interface GangFoldOptions {
+  readonly link: SessionLink;
+  /** Bytes of clusters that the target keeps. */
+  readonly slotBytes: number;
+  /** From weak to strong, and which one is first. One alone is kept. */
+  readonly levels: readonly LevelParameters[];
+  readonly firstLevel: number;
+  readonly rate: RateLimit | undefined;
+  /** Told of the first failure. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+export class GangFold {
+  /** Pages by what was found. */
+  readonly counts = emptyCounts();
+  private readonly resources: EngineResources;
+  private readonly options: GangFoldOptions;
+  private readonly level: AdaptiveLevel;
+  private readonly parts: FoldParts;
+  private readonly guests = new Map<number, FoldedGuest>();
+  /** Batches with pages that have been added and not emitted, in order. */
+  private readonly pending: { guest: FoldedGuest; batch: GuestBatch }[] = [];
+  private readonly waiting: (() => void)[] = [];
+  private readonly output = {
+    clusterCount: 0,
+    pages: (head: PagesHead, body: Uint8Array) => this.emit(head, body),
+  };
+  private adding: Promise<unknown> = Promise.resolve();
+  private sending: Promise<unknown> = Promise.resolve();
+
+  constructor(resources: EngineResources, options: GangFoldOptions) {
+    this.resources = resources;
+    this.options = options;
+    this.level = new AdaptiveLevel(options.levels, options.firstLevel);
+    this.parts = openFoldParts(resources, {
+      output: this.output,
+      level: this.level,
+      pageCount: undefined,
+      clusterFd: undefined,
+      isReadOnce: true,
+      ringLimitBytes: options.slotBytes,
+      previousOf: (batch, page) =>
+        this.guests.get(batch.source.image)?.entries.previous(batch, page),
+    });
+    this.parts.slabs.onFree = () => this.wake();
+  }
+
+  /** The pages of a slab, if there is room for a batch now. */
+  tryBegin(): { slabPtr: number; pages: Uint8Array } | undefined {
+    const { link } = this.options;
+    if (link.queuedBytes > Math.max(MIN_QUEUE_BYTES, link.bytesPerMs * QUEUE_MS)) return undefined;
+    const slabPtr = this.parts.slabs.tryLease();
+    if (slabPtr === undefined) return undefined;
+    const { arena } = this.resources;
+    const pages = arena.at(slabPart(slabPtr, "pages"), BATCH_PAGES * PAGE_BYTES);
+    return { slabPtr, pages };
+  }
+
+  /** Resolves when there may be room. */
+  room(): Promise<void> {
+    return new Promise((resolve) => this.waiting.push(resolve));
+  }
+
+  /** Lets all that wait for room look again. */
+  wake(): void {
+    for (const resolve of this.waiting.splice(0)) resolve();
+  }
+
+  /** Gives a slab back that was not used. */
+  forget(slabPtr: number): void {
+    this.parts.slabs.release(slabPtr);
+  }
+
+  add(guest: FoldedGuest, batch: GuestBatch): void {
+    this.guests.set(guest.number, guest);
+    if (batch.pageCount === 0) {
+      this.forget(batch.slabPtr);
+      this.afterAll(() => void this.sendBatch(guest, batch, undefined).catch(this.fail));
+      return;
+    }
+    const source: FoldSource = { name: guest.name, image: guest.number, file: undefined };
+    const frames = new GuestFrames(batch.pageCount, batch.frames);
+    const { pipeline, scope } = this.parts;
+    const { arena } = this.resources;
+    const emitted = (done: Batch): void => {
+      const entryOf = (page: number): number => plainEntry(arena, scope, done.slabPtr, page);
+      guest.entries.emitted(done, guest.frameCount, entryOf);
+    };
+    const listener = { counts: this.counts, emitted };
+    this.adding = this.adding
+      .then(async () => {
+        this.pending.push({ guest, batch });
+        await pipeline.addLeased(batch.slabPtr, source, frames, listener, true);
+      })
+      .catch(this.fail);
+  }
+
+  /** Runs `action` when all that was added before has been handed to the link. */
+  afterAll(action: () => void): void {
+    this.adding = this.adding
+      .then(() => {
+        const run = async (): Promise<void> => this.inTurn(async () => action());
+        void this.parts.pipeline.inOrder(run).catch(this.fail);
+      })
+      .catch(this.fail);
+  }
+
+  /** Waits for what is under way and gives everything back. */
+  async close(reason: Error | PagefoldError): Promise<void> {
+    this.parts.pipeline.fail(reason);
+    await this.adding;
+    await this.parts.pipeline.drain().catch(() => undefined);
+    this.parts.close();
+    this.wake();
+  }
+
+  private readonly fail = (error: unknown): void => this.options.onFailure(error);
+
+  /** The next pending batch has been encoded. */
+  private emit(head: PagesHead, body: Uint8Array): PagesPlace {
+    const next = this.pending.shift();
+    if (!next) throw new Error("a batch was emitted that nobody has added");
+    this.output.clusterCount += head.clusters.length;
+    this.level.observe(this.options.link.queuedBytes > 0);
+    const written = this.sendBatch(next.guest, next.batch, head, body);
+    written.then(() => this.wake()).catch(this.fail);
+    return { bodyOffset: 0, written };
+  }
+
+  private sendBatch(
+    guest: FoldedGuest,
+    batch: GuestBatch,
+    pages: PagesHead | undefined,
+    body?: Uint8Array,
+  ): Promise<void> {
+    const { link, rate } = this.options;
+    const { streamBytes, isWithheld } = batch;
+    const { firstKept } = this.parts.pipeline;
+    const script = batch.script.take();
+    const head = encodeSessionBatch({ streamBytes, isWithheld, firstKept, script, pages });
+    return this.inTurn(async () => {
+      await rate?.wait(head.length + (body?.length ?? 0));
+      await link.send(SessionType.BATCH, guest.number, head, body);
+    });
+  }
+
+  /** With a rate, what waits for it must not be overtaken. */
+  private inTurn(action: () => Promise<void>): Promise<void> {
+    if (!this.options.rate) return action();
+    const done = this.sending.then(action);
+    this.sending = done.catch(() => undefined);
+    return done;
+  }
+}

@@ -1,0 +1,189 @@
+// The source of a gang migration: folds the streams of several guests into one ordered session, so
+// that what they share crosses the link once. One connection and one total order, in which batches
+// reach the target's slots before and independently of any guest: so a reference never precedes
+// its content, and an older shared copy never overwrites a newer page (both are races of protocols
+// with a connection for each guest). The source alone decides what the target keeps.
+import { PagefoldError, reasonOf } from "../core/errors.ts";
+import type { LevelParameters } from "../pipeline/level.ts";
+import type { EngineResources } from "../pipeline/resources.ts";
+import type { FolderOptions } from "../qemu/folder.ts";
+import type { Connection } from "../transport/connection.ts";
+import type { RateLimit } from "../transport/rate.ts";
+import { startChecksum } from "../wire/checksum.ts";
+import type { FrameCounts } from "../wire/imagehead.ts";
+import { type SessionFrame, SessionType } from "../wire/sessionframe.ts";
+import { decodeHello, decodeMark, decodeReason, encodeHello } from "../wire/sessionheads.ts";
+import { GangFold } from "./gangfold.ts";
+import type { GuestHost, GuestListener } from "./guesthost.ts";
+import { GuestSource } from "./guestsource.ts";
+import { type LinkTimes, SessionLink } from "./link.ts";
+
+export interface GangSourceOptions {
+  readonly connection: Connection;
+  /** Names of the guests, by number. */
+  readonly guests: readonly string[];
+  /** Who may share content; the target must be told the same. */
+  readonly scope?: string | undefined;
+  /** From weak to strong, and which one is first; one alone is kept. */
+  readonly levels: readonly LevelParameters[];
+  readonly firstLevel: number;
+  readonly rate?: RateLimit | undefined;
+  readonly times?: LinkTimes | undefined;
+}
+
+/** Numbers of a session so far. */
+export interface GangNumbers {
+  readonly streamBytes: number;
+  readonly wireBytes: number;
+  readonly counts: FrameCounts;
+}
+
+export class GangSource {
+  private readonly link: SessionLink;
+  private readonly options: GangSourceOptions;
+  private readonly fold: GangFold;
+  private readonly creditBytes: number;
+  private readonly guests = new Map<number, GuestSource>();
+  private readonly host: GuestHost;
+  private readonly running: Promise<void>;
+  private failure: PagefoldError | undefined;
+
+  /** Agrees with the target on what both keep. Takes memory of the engine until `close`. */
+  static async open(resources: EngineResources, options: GangSourceOptions): Promise<GangSource> {
+    const link = new SessionLink(options.connection, resources.checksum, options.times);
+    try {
+      const { guests, scope = "" } = options;
+      const slotBytes = resources.memory.buffer.byteLength;
+      const hello = encodeHello({ scope, slotBytes, creditBytes: 0, guests });
+      await link.send(SessionType.HELLO, 0, hello);
+      const answer = await link.next();
+      if (answer?.type === SessionType.BYE) throw refusal(link, decodeReason(answer));
+      if (answer?.type !== SessionType.HELLO) throw refusal(link, "it gave no answer");
+      const { slotBytes: agreed, creditBytes } = decodeHello(answer);
+      return new GangSource(resources, link, options, agreed, creditBytes);
+    } catch (error) {
+      link.destroy(error as Error);
+      throw error;
+    }
+  }
+
+  private constructor(
+    resources: EngineResources,
+    link: SessionLink,
+    options: GangSourceOptions,
+    slotBytes: number,
+    creditBytes: number,
+  ) {
+    this.link = link;
+    this.options = options;
+    this.creditBytes = creditBytes;
+    const { levels, firstLevel, rate } = options;
+    const onFailure = (error: unknown): void => this.fail(error);
+    this.fold = new GangFold(resources, { link, slotBytes, levels, firstLevel, rate, onFailure });
+    this.host = {
+      tryBegin: () => this.fold.tryBegin(),
+      room: () => this.fold.room(),
+      add: (guest, batch) => this.fold.add(guest, batch),
+      forget: (slabPtr) => this.fold.forget(slabPtr),
+      afterAll: (action) => this.fold.afterAll(action),
+      send: (type, guest, head) => this.send(type, guest, head),
+    };
+    this.running = this.follow();
+    this.running.catch(() => undefined);
+  }
+
+  /** Begins to send a guest; its number is its place in `guests`. */
+  async guest(
+    number: number,
+    listener: GuestListener,
+    options: FolderOptions = {},
+  ): Promise<GuestSource> {
+    if (this.failure) throw this.failure;
+    const name = this.options.guests[number];
+    const checksum = await startChecksum();
+    const setup = { name, number, checksum, creditBytes: this.creditBytes, ...options };
+    const guest = new GuestSource(this.host, listener, setup);
+    this.guests.set(number, guest);
+    return guest;
+  }
+
+  get numbers(): GangNumbers {
+    let streamBytes = 0;
+    for (const guest of this.guests.values()) streamBytes += guest.takenBytes;
+    return { streamBytes, wireBytes: this.link.sentBytes, counts: this.fold.counts };
+  }
+
+  /** Resolves when the session is over; rejects with why it was lost. */
+  get ended(): Promise<void> {
+    return this.running;
+  }
+
+  /** Ends the session; guests that are not done are given up. */
+  async close(): Promise<void> {
+    for (const guest of this.guests.values()) guest.abort("the source was closed");
+    this.send(SessionType.BYE, 0);
+    this.link.end();
+    await this.running.catch(() => undefined);
+    await this.fold.close(this.failure ?? new Error("the session was closed"));
+  }
+
+  private send(type: SessionType, guest: number, head?: Uint8Array): void {
+    this.link.send(type, guest, head).catch(() => undefined);
+  }
+
+  private async follow(): Promise<void> {
+    try {
+      for (let frame = await this.link.next(); frame; frame = await this.link.next()) {
+        if (frame.type === SessionType.BYE) break;
+        this.take(frame);
+      }
+      if ([...this.guests.values()].some((guest) => !guest.isOver)) {
+        throw new PagefoldError("CONNECTION", `${this.link.peer}: it has ended the session`);
+      }
+    } catch (error) {
+      this.fail(error);
+      throw this.failure;
+    }
+  }
+
+  private take(frame: SessionFrame): void {
+    const guest = this.guests.get(frame.guest);
+    if (!guest) {
+      const reason = `record ${frame.sequence} is about guest ${frame.guest}, which was not begun`;
+      throw new PagefoldError("CONNECTION", `${this.link.peer}: ${reason}`);
+    }
+    switch (frame.type) {
+      case SessionType.RETURN:
+        guest.returned(frame.head);
+        break;
+      case SessionType.END:
+        guest.returnEnded();
+        break;
+      case SessionType.CREDIT:
+        guest.credited(decodeMark(frame).streamBytes);
+        this.fold.wake();
+        break;
+      case SessionType.PREPARED:
+        guest.prepared(decodeMark(frame)).catch((error) => this.fail(error));
+        break;
+      case SessionType.ABORT:
+        guest.lose(decodeReason(frame));
+        break;
+      default:
+        throw new PagefoldError("CONNECTION", `${this.link.peer}: record type ${frame.type}`);
+    }
+  }
+
+  private fail(error: unknown): void {
+    if (this.failure) return;
+    const isOurs = error instanceof PagefoldError;
+    this.failure = isOurs ? error : new PagefoldError("CONNECTION", reasonOf(error));
+    this.link.destroy(this.failure);
+    for (const guest of this.guests.values()) guest.lose(this.failure.message);
+    this.fold.wake();
+  }
+}
+
+function refusal(link: SessionLink, reason: string): PagefoldError {
+  return new PagefoldError("CONNECTION", `${link.peer}: the target refuses: ${reason}`);
+}

@@ -1,0 +1,194 @@
+// The target of a gang migration: an array of slots that the source fills, names and drops, and the
+// guests whose streams are put together from them. Batches enter the slots in session order, before
+// and independently of their delivery, so a hypervisor that stalls holds up no other guest. It
+// decides nothing, and a broken source can only end its own session.
+import { PagefoldError, reasonOf } from "../core/errors.ts";
+import type { EngineResources } from "../pipeline/resources.ts";
+import { BatchUnfolder } from "../pipeline/unfold.ts";
+import type { Connection } from "../transport/connection.ts";
+import { startChecksum } from "../wire/checksum.ts";
+import { type SessionFrame, SessionType } from "../wire/sessionframe.ts";
+import {
+  decodeHello,
+  decodeMark,
+  decodeReason,
+  decodeSessionBatch,
+  encodeHello,
+  encodeReason,
+  type Hello,
+} from "../wire/sessionheads.ts";
+import { type GuestAnswers, type GuestSink, GuestTarget } from "./guesttarget.ts";
+import { type LinkTimes, SessionLink } from "./link.ts";
+
+/** Bytes of streams that may be under way: of all guests together, and of one. */
+const CREDIT_BYTES = 96 << 20;
+const MAX_GUEST_CREDIT_BYTES = 12 << 20;
+const MIN_GUEST_CREDIT_BYTES = 1 << 20;
+/** The most clusters that are kept, as a part of what is free. */
+const SLOT_SHARE = 0.9;
+
+export interface GangTargetOptions {
+  readonly connection: Connection;
+  /** Must be what the source was told. */
+  readonly scope?: string | undefined;
+  /** Whether a guest of this name may come. */
+  expects(name: string): boolean;
+  /** Where the stream of a guest goes: asked when it begins. Rejects if it cannot come. */
+  sinkOf(name: string, guest: GuestReturns): Promise<GuestSink>;
+  /** Nothing more will happen to a guest. */
+  onGuestOver(name: string, reason: string | undefined): void;
+  readonly times?: LinkTimes | undefined;
+}
+
+/** What a sink tells of its hypervisor. */
+export interface GuestReturns {
+  returned(bytes: Uint8Array): void;
+  returnEnded(): void;
+  abort(reason: string): void;
+}
+
+/**
+ * Serves one session to its end. Rejects with CONNECTION when it was lost or was none, FORMAT and
+ * DAMAGED for what the source should not have sent.
+ */
+export async function serveGang(
+  resources: EngineResources,
+  options: GangTargetOptions,
+): Promise<void> {
+  const { connection, times } = options;
+  const link = new SessionLink(connection, resources.checksum, times);
+  let unfolder: BatchUnfolder | undefined;
+  try {
+    const first = await link.next();
+    if (first?.type !== SessionType.HELLO) throw lost(link, "it does not begin with HELLO");
+    const hello = decodeHello(first);
+    const free = Math.floor(BatchUnfolder.slotBytesWithin(resources) * SLOT_SHARE);
+    const slotBytes = Math.min(hello.slotBytes, free);
+    unfolder = new BatchUnfolder(resources, slotBytes);
+    const target = new GangTarget(link, options, unfolder, hello);
+    await target.answer(slotBytes);
+    await target.follow();
+    link.end();
+  } catch (error) {
+    link.destroy(error as Error);
+    throw error;
+  } finally {
+    await unfolder?.close();
+  }
+}
+
+class GangTarget {
+  private readonly link: SessionLink;
+  private readonly options: GangTargetOptions;
+  private readonly unfolder: BatchUnfolder;
+  private readonly hello: Hello;
+  private readonly guests = new Map<number, GuestTarget>();
+  private readonly open = new Set<GuestTarget>();
+  private failure: PagefoldError | undefined;
+
+  constructor(
+    link: SessionLink,
+    options: GangTargetOptions,
+    unfolder: BatchUnfolder,
+    hello: Hello,
+  ) {
+    this.link = link;
+    this.options = options;
+    this.unfolder = unfolder;
+    this.hello = hello;
+  }
+
+  /** Agrees to the session, or refuses it with a reason. */
+  async answer(slotBytes: number): Promise<void> {
+    const { guests, scope } = this.hello;
+    const { scope: ours = "", expects } = this.options;
+    const unknown = guests.find((name) => !expects(name));
+    const reason =
+      unknown !== undefined
+        ? `no guest ${JSON.stringify(unknown)} is expected here`
+        : scope !== ours
+          ? `its scope is ${JSON.stringify(ours)}, not ${JSON.stringify(scope)}`
+          : undefined;
+    if (reason !== undefined) {
+      await this.link.send(SessionType.BYE, 0, encodeReason(reason));
+      this.link.end();
+      throw new PagefoldError("CONNECTION", `${this.link.peer}: refused: ${reason}`);
+    }
+    const share = Math.floor(CREDIT_BYTES / Math.max(1, guests.length));
+    const creditBytes = Math.max(MIN_GUEST_CREDIT_BYTES, Math.min(share, MAX_GUEST_CREDIT_BYTES));
+    const answer = encodeHello({ scope, slotBytes, creditBytes, guests });
+    await this.link.send(SessionType.HELLO, 0, answer);
+  }
+
+  async follow(): Promise<void> {
+    try {
+      for (let frame = await this.link.next(); frame; frame = await this.link.next()) {
+        if (frame.type === SessionType.BYE) break;
+        await this.take(frame);
+      }
+      if (this.failure) throw this.failure;
+      if (this.open.size > 0) throw lost(this.link, "it ended before its guests were complete");
+    } catch (error) {
+      this.fail(error);
+      throw this.failure;
+    }
+  }
+
+  private async take(frame: SessionFrame): Promise<void> {
+    const guest = this.guests.get(frame.guest) ?? (await this.begin(frame.guest));
+    switch (frame.type) {
+      case SessionType.BATCH:
+        return this.batch(guest, frame);
+      case SessionType.PREPARE:
+        return guest.prepare(decodeMark(frame));
+      case SessionType.COMMIT:
+        return guest.commit();
+      case SessionType.END:
+        return guest.end(decodeMark(frame));
+      case SessionType.ABORT:
+        return guest.lose(decodeReason(frame));
+      default:
+        throw lost(this.link, `record type ${frame.type}`);
+    }
+  }
+
+  /** Into the slots it goes, whatever has become of the guest: others may name its content. */
+  private async batch(guest: GuestTarget, frame: SessionFrame): Promise<void> {
+    const batch = decodeSessionBatch(frame);
+    const { pages } = batch;
+    const taken = pages && (await this.unfolder.take(pages, frame.body));
+    this.unfolder.drop(batch.firstKept);
+    guest.batch(batch, taken?.unfolded);
+  }
+
+  private async begin(number: number): Promise<GuestTarget> {
+    const name = this.hello.guests[number];
+    if (name === undefined) throw lost(this.link, `there is no guest ${number}`);
+    const checksum = await startChecksum();
+    const answers: GuestAnswers = {
+      send: (type, guest, head) => void this.link.send(type, guest, head).catch(() => undefined),
+      fail: (error) => this.fail(error),
+      over: (guest, reason) => {
+        this.open.delete(guest);
+        this.options.onGuestOver(guest.name, reason);
+      },
+    };
+    const guest: GuestTarget = new GuestTarget(answers, { name, number, checksum });
+    this.guests.set(number, guest);
+    this.open.add(guest);
+    guest.connect(this.options.sinkOf(name, guest));
+    return guest;
+  }
+
+  private fail(error: unknown): void {
+    if (this.failure) return;
+    const isOurs = error instanceof PagefoldError;
+    this.failure = isOurs ? error : new PagefoldError("CONNECTION", reasonOf(error));
+    this.link.destroy(this.failure);
+    for (const guest of this.open) guest.lose(this.failure.message);
+  }
+}
+
+function lost(link: SessionLink, reason: string): PagefoldError {
+  return new PagefoldError("CONNECTION", `${link.peer}: ${reason}`);
+}

@@ -1,0 +1,169 @@
+// Restores the batches of a session: their clusters go into the slots in the order in which they
+// come, their pages are restored by workers, several batches at a time.
+import type { Arena } from "../core/arena.ts";
+import { PagefoldError } from "../core/errors.ts";
+import { PAGE_BYTES } from "../core/page.ts";
+import { slabPart } from "../core/slab.ts";
+import { SPAN_BYTES, Span } from "../pool/unfoldtask.ts";
+import { type ClusterEntry, type PagesHead, RecordKind, type Run } from "../wire/records.ts";
+import { type EngineResources, slabCount } from "./resources.ts";
+import { SlabPool } from "./slabs.ts";
+import { SlotRing } from "./slotring.ts";
+
+/** The pages of a batch, in linear memory until `release`. */
+export interface UnfoldedPages {
+  readonly pages: Uint8Array;
+  readonly pageCount: number;
+  release(): void;
+}
+
+export class BatchUnfolder {
+  private readonly resources: EngineResources;
+  private readonly slabs: SlabPool;
+  private readonly slots: SlotRing;
+  private readonly running = new Set<Promise<unknown>>();
+
+  /** `slotBytes` of clusters are kept, as was agreed with the source. LIMIT when there is no room. */
+  constructor(resources: EngineResources, slotBytes: number) {
+    this.resources = resources;
+    const { arena, pool } = resources;
+    this.slabs = new SlabPool(arena, slabCount(pool.threads));
+    this.slots = new SlotRing(arena, slotBytes);
+  }
+
+  /** The most slots that `arena` has room for beside the slabs. */
+  static slotBytesWithin({ arena, pool }: EngineResources): number {
+    return SlotRing.slotBytesWithin(
+      arena.largestFreeBytes - SlabPool.bytesFor(slabCount(pool.threads)),
+    );
+  }
+
+  /**
+   * Takes a batch; one call at a time. Resolves when its clusters are in their slots (`body` may be
+   * used again); its pages come later.
+   */
+  async take(head: PagesHead, body: Uint8Array): Promise<{ unfolded: Promise<UnfoldedPages> }> {
+    const { clusterCount } = this.slots;
+    if (head.firstCluster !== clusterCount) {
+      const reason = `cluster ${head.firstCluster} where ${clusterCount} was expected`;
+      throw new PagefoldError("DAMAGED", `session: ${reason}`);
+    }
+    await this.slots.put(body, head.clusters);
+    const slabPtr = await this.slabs.lease();
+    const spanCount = writeSpans(this.resources.arena, slabPtr, head);
+    const { places } = this.slots;
+    const task = { kind: "unfold", slabPtr, spanCount, places } as const;
+    const unfolded = this.unfold(task, head.frameCount);
+    this.running.add(unfolded);
+    const forget = (): void => void this.running.delete(unfolded);
+    unfolded.then(forget, forget);
+    return { unfolded };
+  }
+
+  /** Clusters below `firstKept` will not be named by later batches. */
+  drop(firstKept: number): void {
+    this.slots.drop(firstKept, () => Promise.allSettled(this.running));
+  }
+
+  /** Waits for what is under way and gives everything back. */
+  async close(): Promise<void> {
+    this.slabs.fail(new Error("the session was closed"));
+    await Promise.allSettled(this.running);
+    this.slots.close();
+    this.slabs.close();
+  }
+
+  private async unfold(
+    task: {
+      readonly kind: "unfold";
+      slabPtr: number;
+      spanCount: number;
+      places: SlotRing["places"];
+    },
+    pageCount: number,
+  ): Promise<UnfoldedPages> {
+    const { arena, pool } = this.resources;
+    const { slabPtr } = task;
+    const { fault } = await pool.run<"unfold">(task);
+    if (fault) {
+      this.slabs.release(slabPtr);
+      throw new PagefoldError("DAMAGED", `session: ${fault.reason}`);
+    }
+    const pages = arena.at(slabPart(slabPtr, "pages"), pageCount * PAGE_BYTES);
+    return { pages, pageCount, release: () => this.slabs.release(slabPtr) };
+  }
+}
+
+/** Says for the worker what the pages are made of; returns the spans. Counts were checked. */
+function writeSpans({ words }: Arena, slabPtr: number, head: PagesHead): number {
+  let count = 0;
+  const span = (kind: number, pages: number, a: number, b: number): void => {
+    const at = (slabPart(slabPtr, "runs") + count++ * SPAN_BYTES) / 4;
+    words[at] = kind;
+    words[at + 1] = pages;
+    words[at + 2] = a;
+    words[at + 3] = b;
+  };
+  const plain = new ItemWalk(head, false);
+  const deltas = new ItemWalk(head, true);
+  const slot = (pages: number, cluster: number, item: number): void =>
+    span(Span.SLOT, pages, cluster, item);
+  for (const run of head.runs) {
+    switch (run.kind) {
+      case RecordKind.ZERO:
+        span(Span.WORD, run.length, 0, 0);
+        break;
+      case RecordKind.UNIFORM:
+        span(Span.WORD, run.length, Number(run.word & 0xffff_ffffn), Number(run.word >> 32n));
+        break;
+      case RecordKind.STORED:
+        plain.take(run.length, slot);
+        break;
+      case RecordKind.DELTA:
+        deltas.take(run.length, slot);
+        break;
+      case RecordKind.DUPLICATE:
+        slot(run.length, run.cluster, run.item);
+        break;
+      default:
+        refuse(run);
+    }
+  }
+  return count;
+}
+
+/** Goes through the items of a batch's clusters of one kind. */
+class ItemWalk {
+  private readonly head: PagesHead;
+  private readonly isDeltas: boolean;
+  private index = -1;
+  private item = 0;
+  private left = 0;
+
+  constructor(head: PagesHead, isDeltas: boolean) {
+    this.head = head;
+    this.isDeltas = isDeltas;
+  }
+
+  /** Names the next `length` items, cluster by cluster. There are as many. */
+  take(length: number, name: (items: number, cluster: number, item: number) => void): void {
+    for (let rest = length; rest > 0; ) {
+      while (this.left === 0) this.next();
+      const items = Math.min(rest, this.left);
+      name(items, this.head.firstCluster + this.index, this.item);
+      this.item += items;
+      this.left -= items;
+      rest -= items;
+    }
+  }
+
+  private next(): void {
+    const cluster: ClusterEntry = this.head.clusters[++this.index];
+    this.item = 0;
+    this.left = cluster.isDeltas === this.isDeltas ? cluster.itemCount : 0;
+  }
+}
+
+function refuse(run: Run): never {
+  throw new PagefoldError("DAMAGED", `session: a record of kind ${run.kind} has no place in it`);
+}
