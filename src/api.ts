@@ -1,9 +1,13 @@
 // The types of the public interface: what an engine takes and what it reports. Bytes are bytes,
 // frames are numbered from 0, times are milliseconds. Implementations live in the layers below.
 import type {
+  ArchiveInput,
   BaseInput,
-  LostRange,
+  InspectOptions,
+  InspectReport,
   OperationOptions,
+  UnpackOptions,
+  UnpackReport,
   VerifyOptions,
   VerifyReport,
 } from "./archiveapi.ts";
@@ -57,8 +61,16 @@ export type PackInput = {
 
 /** Where an archive goes: a file (committed at the end) or a stream (generation 0). */
 export type PackOutput =
-  | { path: string /** Replace an existing file. */; force?: boolean }
-  | { write(bytes: Uint8Array<ArrayBuffer>): Promise<void> };
+  | {
+      /** Appears under its name when it is complete, mode 0600. */
+      path: string;
+      /** Replace an existing file. Default: OUTPUT. */
+      force?: boolean;
+    }
+  | {
+      /** Is given the bytes in order, one call after the other; what it is given is its own. */
+      write(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+    };
 
 /** How to pack, or to append. */
 export interface PackOptions extends OperationOptions {
@@ -77,15 +89,19 @@ export interface PackOptions extends OperationOptions {
   decompress?: boolean | undefined;
 }
 
-/** What was found in one image. `counts` are frames and add up to `frameCount`. */
+/** What was found in one image. */
 export interface ImageReport {
+  /** In the archive. */
   name: string;
+  /** Of the file or the stream; of what was in it, if it was compressed. */
   byteLength: number;
+  /** Pages of its segments, a last partial one of each included. */
   frameCount: number;
+  /** Frames by what was found; they add up to `frameCount`. */
   counts: FrameCounts;
   /** Bytes that this image added to the archive: clusters, without heads and index. */
   storedBytes: number;
-  /** Lower-case hex, where asked for; of what was in it, if it was compressed. */
+  /** Lower-case hex, where asked for; of the same bytes as `byteLength`. */
   sha256?: string;
   /** What the input was compressed with. */
   decompressed?: "zstd";
@@ -95,70 +111,14 @@ export interface ImageReport {
 export interface PackReport {
   /** Those that were added, in order. */
   images: ImageReport[];
-  /** Bytes read, and bytes of the archive (of what was added, for append). */
+  /** Bytes of these images. */
   inputBytes: number;
+  /** Bytes of the archive; for append, of what was added. */
   outputBytes: number;
+  /** Without opening the engine. */
   elapsedMs: number;
   /** Pages that were not looked up because the table was full (`memoryBytes` is too small). */
   unlistedPages: number;
-}
-
-/** An archive: a file, or the bytes of one as they come through a pipe. */
-export type ArchiveInput = { path: string } | { bytes: AsyncIterable<Uint8Array> };
-
-/** What to unpack, and what to do with what is in the way or damaged. */
-export interface UnpackOptions extends OperationOptions {
-  /** Images to unpack; default all. */
-  names?: readonly string[] | undefined;
-  /** The image that the unpacked ones were made against. */
-  base?: BaseInput | undefined;
-  /** Replace existing files. */
-  force?: boolean | undefined;
-  /** Write what is intact, zeros for the rest, and a `.lost` file beside each damaged image. */
-  keepGoing?: boolean | undefined;
-}
-
-/** What unpacking wrote; `lost` is empty unless `keepGoing`. Holes do not count as written. */
-export interface UnpackReport {
-  images: { name: string; path: string; byteLength: number }[];
-  lost: LostRange[];
-  writtenBytes: number;
-  elapsedMs: number;
-}
-
-/** How to inspect. */
-export interface InspectOptions extends OperationOptions {
-  /** As for packing. Default: true. */
-  decompress?: boolean | undefined;
-}
-
-/** What `inspect` finds in images without packing them. Nothing is compared byte by byte. */
-export interface InspectReport {
-  /** In the order of the inputs. `frameCount` is the sum of all kinds but `similar`. */
-  images: {
-    name: string;
-    /** "raw" or "elf-core". */
-    format: string;
-    /** Of the file, or of what was in it, if it was compressed. */
-    byteLength: number;
-    /** Pages of its segments, a last partial one of each included. */
-    frameCount: number;
-    /** Frames of nothing but zeros. */
-    zero: number;
-    /** Frames of one word of 8 bytes, 512 times. */
-    uniform: number;
-    /** Frames that are like an earlier one of the same image … */
-    duplicateInside: number;
-    /** … or of an earlier image. */
-    duplicateAcross: number;
-    /** Distinct pages that share a feature of their sketch with an earlier one. */
-    similar: number;
-    /** Frames that are none of these: what has to be stored. */
-    distinct: number;
-    /** What the file was compressed with. */
-    decompressed?: "zstd";
-  }[];
-  elapsedMs: number;
 }
 
 /** Rounds of pages into a stream of bytes; all its images share one scope. */
@@ -182,6 +142,7 @@ export interface Encoder extends AsyncDisposable {
 
 /** How an encoder encodes. Default: "balanced". */
 export interface EncoderOptions {
+  /** See `Level`. */
   level?: Level;
 }
 
@@ -207,7 +168,8 @@ export interface Decoder extends AsyncDisposable {
 export interface Engine extends AsyncDisposable {
   /**
    * Folds images into a new archive, which appears complete or not at all. INPUT, CHANGED, OUTPUT
-   * (it exists: `force`), MISMATCH (`expectedSha256`), BASE, LIMIT.
+   * (it exists: `force`), MISMATCH (`expectedSha256`), BASE, LIMIT; FORMAT and DAMAGED for what
+   * cannot be decompressed.
    */
   pack(
     inputs: readonly PackInput[],
@@ -230,12 +192,19 @@ export interface Engine extends AsyncDisposable {
   unpack(input: ArchiveInput, directory: string, options?: UnpackOptions): Promise<UnpackReport>;
   /** Reads everything and compares every checksum. FORMAT when it is no archive, BASE. */
   verify(input: ArchiveInput, options?: VerifyOptions): Promise<VerifyReport>;
-  /** Surveys images as packing them together would see them; writes nothing. INPUT, CHANGED. */
+  /**
+   * Surveys images as packing them together would see them; writes nothing. `name` is for reports.
+   * INPUT, CHANGED; FORMAT, DAMAGED and LIMIT for what cannot be decompressed.
+   */
   inspect(
     inputs: readonly { name: string; path: string }[],
     options?: InspectOptions,
   ): Promise<InspectReport>;
-  /** Writes the live content of an archive anew, without the images named in `drop`. */
+  /**
+   * Writes the live content of an archive anew, without the images named in `drop`, compressed at
+   * `level` (default: "balanced"). As `pack`, and FORMAT, DAMAGED, RANGE, BASE (an image was made
+   * against one).
+   */
   repack(
     archivePath: string,
     output: PackOutput,
@@ -243,6 +212,7 @@ export interface Engine extends AsyncDisposable {
   ): Promise<PackReport>;
   /** Takes memory of the engine until it is closed. LIMIT when there is not enough. */
   encoder(options?: EncoderOptions): Encoder;
+  /** Works in the calling thread and takes no memory of the engine. */
   decoder(): Decoder;
   /** Ends the workers; operations that run should have ended before. */
   close(): Promise<void>;

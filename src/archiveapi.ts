@@ -1,5 +1,5 @@
-// The public types of an archive that is open for reading, and those that operations share;
-// api.ts has those of the engine.
+// The public types of an archive that is open for reading, of operations that only read, and those
+// that operations share; api.ts has those of the engine.
 import type { PageSource } from "./image/image.ts";
 import type { FrameCounts } from "./wire/imagehead.ts";
 
@@ -7,8 +7,9 @@ import type { FrameCounts } from "./wire/imagehead.ts";
 export interface Progress {
   /** Name of the image being worked on. */
   image: string;
-  /** Bytes of input done and, where known, in all. */
+  /** Bytes of input done so far. */
   doneBytes: number;
+  /** … and in all; undefined where nobody knows. */
   totalBytes: number | undefined;
   /** Bytes written so far (0 where nothing is written). */
   writtenBytes: number;
@@ -25,18 +26,62 @@ export interface OperationOptions {
 }
 
 /** An image that is not in the archive: a file, or one image of another archive. */
-export type BaseInput = { path: string } | { archive: string; name: string };
+export type BaseInput =
+  | {
+      /** Raw or a core; zstd may have compressed it. */
+      path: string;
+    }
+  | {
+      /** Path of the other archive. */
+      archive: string;
+      /** Of the image in it, which must not have been made against a base itself. */
+      name: string;
+    };
 
-/** Frames [first, first + count) of an image that cannot be had, and why. */
+/** Frames that cannot be had, and why. */
 export interface LostRange {
+  /** Of the image. */
   name: string;
+  /** Its first lost frame, from 0. */
   firstFrame: number;
+  /** How many follow one another. */
   frameCount: number;
+  /** One line. */
   reason: string;
+}
+
+/** An archive: a file, or the bytes of one as they come through a pipe. */
+export type ArchiveInput =
+  | { /** A regular file, whose index is used. */ path: string }
+  | { /** All of them, in pieces of any size; read forwards. */ bytes: AsyncIterable<Uint8Array> };
+
+/** What to unpack, and what to do with what is in the way or damaged. */
+export interface UnpackOptions extends OperationOptions {
+  /** Images to unpack; default all. */
+  names?: readonly string[] | undefined;
+  /** The image that the unpacked ones were made against. */
+  base?: BaseInput | undefined;
+  /** Replace existing files. */
+  force?: boolean | undefined;
+  /** Write what is intact, zeros for the rest, and a `.lost` file beside each damaged image. */
+  keepGoing?: boolean | undefined;
+}
+
+/** What unpacking wrote. */
+export interface UnpackReport {
+  /** Each with its name in the archive, its file, and its length with its holes. */
+  images: { name: string; path: string; byteLength: number }[];
+  /** Empty unless `keepGoing`. */
+  lost: LostRange[];
+  /** Without holes. */
+  writtenBytes: number;
+  /** Without opening the engine. */
+  elapsedMs: number;
 }
 
 /** How to verify. Images made against a base need it. */
 export interface VerifyOptions extends OperationOptions {
+  /** The image that they were made against. */
   base?: BaseInput | undefined;
 }
 
@@ -44,11 +89,52 @@ export interface VerifyOptions extends OperationOptions {
 export interface VerifyReport {
   /** True when every byte and every image is what its checksum says. */
   intact: boolean;
+  /** In the order of the archive; intact is one whose every page and checksum agree. */
   images: { name: string; byteLength: number; intact: boolean }[];
   /** Faults of the container, one line each ("superblock 1: wrong checksum"). */
   faults: string[];
+  /** Frames that cannot be had. */
   lost: LostRange[];
+  /** Of the archive. */
   checkedBytes: number;
+  /** Without opening the archive or the engine. */
+  elapsedMs: number;
+}
+
+/** How to inspect. */
+export interface InspectOptions extends OperationOptions {
+  /** As for packing. Default: true. */
+  decompress?: boolean | undefined;
+}
+
+/** What `inspect` finds in images without packing them. Nothing is compared byte by byte. */
+export interface InspectReport {
+  /** In the order of the inputs. `frameCount` is the sum of all kinds but `similar`. */
+  images: {
+    /** As in the input. */
+    name: string;
+    /** "raw" or "elf-core". */
+    format: string;
+    /** Of the file, or of what was in it, if it was compressed. */
+    byteLength: number;
+    /** Pages of its segments, a last partial one of each included. */
+    frameCount: number;
+    /** Frames of nothing but zeros. */
+    zero: number;
+    /** Frames of one word of 8 bytes, 512 times. */
+    uniform: number;
+    /** Frames that are like an earlier one of the same image … */
+    duplicateInside: number;
+    /** … or of an earlier image. */
+    duplicateAcross: number;
+    /** Distinct pages that share a feature of their sketch with an earlier one. */
+    similar: number;
+    /** Frames that are none of these: what has to be stored. */
+    distinct: number;
+    /** What the file was compressed with. */
+    decompressed?: "zstd";
+  }[];
+  /** Without opening the engine. */
   elapsedMs: number;
 }
 
@@ -64,6 +150,7 @@ export interface ArchivedImageInfo {
   frameCount: number;
   /** Since 1970, of the file when it was packed. */
   mtimeMs: number;
+  /** What its owner noted, and `decompressed=zstd` if it came compressed. */
   notes: Record<string, string>;
   /** Frames by what was found when it was packed. */
   counts: FrameCounts;
@@ -127,6 +214,7 @@ export interface Archive extends AsyncDisposable {
 
 /** What an image costs where it lies. */
 export interface ImageUsage {
+  /** As in the archive. */
   name: string;
   /** Clusters that must be decoded to read the image, per MiB of it. */
   clustersPerMiB: number;

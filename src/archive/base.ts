@@ -24,7 +24,9 @@ const PIECE_FRAMES = 256;
 export interface BaseImage extends PageSource, AsyncDisposable {
   /** For messages, and what an archive made against it calls it. */
   readonly name: string;
+  /** Of the image, without the padding of its last pages. */
   readonly byteLength: number;
+  /** Closes the file that its pages are read from. */
   close(): Promise<void>;
 }
 

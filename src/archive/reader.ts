@@ -11,7 +11,9 @@ import { openIndex } from "./openindex.ts";
 import { measureUsage } from "./usage.ts";
 import { verifyArchive } from "./verify.ts";
 
+/** How to open an archive. */
 export interface OpenArchiveOptions {
+  /** Ends the opening, not what is read later. */
   signal?: AbortSignal;
   /** The kernels: bytes or a file URL, for bundlers. Default: shipped with the package. */
   wasm?: Uint8Array | URL;

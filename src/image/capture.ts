@@ -10,8 +10,10 @@ import { isStopped } from "./process.ts";
 import { ProcessMemory } from "./processmemory.ts";
 import { SparseFile } from "./sparsefile.ts";
 
+/** A core as gcore writes it, or the bare memory. */
 export type CaptureFormat = "elf" | "raw";
 
+/** How to capture. */
 export interface CaptureOptions {
   /** "elf" keeps addresses; "raw" is the mappings one after another. */
   readonly format?: CaptureFormat;
@@ -19,20 +21,29 @@ export interface CaptureOptions {
   readonly pause?: boolean;
   /** Replace an existing file. */
   readonly force?: boolean;
+  /** Ends the capture; it rejects with the signal's reason and leaves no file. */
   readonly signal?: AbortSignal | undefined;
+  /** Told how far the capture is. */
   readonly onProgress?: ((progress: CaptureProgress) => void) | undefined;
 }
 
+/** How far a capture is, in bytes of address space. */
 export interface CaptureProgress {
-  /** Bytes of address space. */
+  /** Read so far. */
   readonly doneBytes: number;
+  /** To be read. */
   readonly totalBytes: number;
 }
 
+/** What a capture wrote. */
 export interface CaptureReport {
+  /** As given. */
   readonly pid: number;
+  /** As the kernel calls it (comm), at most 15 bytes. */
   readonly processName: string;
+  /** The file, as given. */
   readonly path: string;
+  /** Of the file. */
   readonly format: CaptureFormat;
   /** Of the file, holes included. */
   readonly byteLength: number;

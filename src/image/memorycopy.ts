@@ -8,8 +8,11 @@ import type { SparseFile } from "./sparsefile.ts";
 
 /** A range of the address space, and what is the matter with it. */
 export interface AddressRange {
+  /** Of its first byte. */
   readonly address: bigint;
+  /** Of address space. */
   readonly byteLength: number;
+  /** Why it is listed, in a few words. */
   readonly reason: string;
 }
 

@@ -3,7 +3,7 @@
 import { lstat } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { PagefoldError, reasonOf } from "../core/errors.ts";
-import { MAX_NAME_BYTES } from "../core/limits.ts";
+import { faultOfName } from "../wire/imagehead.ts";
 
 const ZSTD_ENDING = ".zst";
 
@@ -54,22 +54,15 @@ function commonDirectory(directories: readonly string[]): string {
 export function assertSafeName(name: string): void {
   const fault = faultOf(name);
   if (fault !== undefined) {
-    throw new PagefoldError("RANGE", `image name ${quoted(name)} is refused: ${fault}`);
+    throw new PagefoldError("RANGE", `image name ${quoted(name)} is refused: it ${fault}`);
   }
 }
 
+/** What the format refuses, and besides what would steer a terminal or is no file name at all. */
 function faultOf(name: string): string | undefined {
-  if (name === "") return "it is empty";
-  const byteLength = Buffer.byteLength(name);
-  if (byteLength > MAX_NAME_BYTES) return `it has ${byteLength} bytes of at most ${MAX_NAME_BYTES}`;
-  if (/\p{Cc}/u.test(name)) return "it contains a control character";
-  if (/\p{Cs}/u.test(name)) return "it is not valid Unicode";
-  if (name.startsWith("/")) return "it is absolute";
-  for (const part of name.split("/")) {
-    if (part === "") return "it has an empty component";
-    if (part === "." || part === "..") return `it contains "${part}"`;
-  }
-  return undefined;
+  if (/\p{Cc}/u.test(name)) return "contains a control character";
+  if (/\p{Cs}/u.test(name)) return "is not valid Unicode";
+  return faultOfName(name);
 }
 
 /** For messages: control characters escaped, and no longer than a line. */

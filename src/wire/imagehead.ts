@@ -40,13 +40,21 @@ export interface ImageHead {
 
 /** Frames of an image by what was found, in the order of the wire. */
 export interface FrameCounts {
+  /** All bytes are zero. */
   zero: number;
+  /** One word of 8 bytes, 512 times. */
   uniform: number;
+  /** Equal to a page that this image stored first … */
   duplicateInside: number;
+  /** … or another image of the archive or the stream. */
   duplicateAcross: number;
+  /** Equal to a page of the base. */
   base: number;
+  /** Stored as a delta. */
   similar: number;
+  /** Stored in a cluster that is smaller than its pages. */
   compressed: number;
+  /** Stored as they are, because compression gained nothing. */
   raw: number;
 }
 

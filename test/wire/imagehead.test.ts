@@ -72,8 +72,8 @@ describe("image heads", () => {
     ["a/../b", 'contains ".."'],
     ["./a", 'contains "."'],
     ["a\0b", "contains NUL"],
-    ["x".repeat(4097), "longer than 4096"],
-    ["ä".repeat(2049), "longer than 4096"],
+    ["x".repeat(4097), "has 4097 bytes of at most 4096"],
+    ["ä".repeat(2049), "has 4098 bytes of at most 4096"],
   ])("refuse the name %j", (wrong, fault) => {
     expect(faultOfName(wrong)).toContain(fault);
     const head = { ...sample, name: wrong };
