@@ -2,7 +2,6 @@
 // numbered one after another.
 import { PAGE_BYTES } from "../core/page.ts";
 import type { StreamPlace } from "./place.ts";
-import { checkFrameCount } from "./sentframes.ts";
 
 /** One block of guest memory, like "pc.ram" or "pc.bios". */
 export interface RamBlock {
@@ -20,6 +19,8 @@ export interface NumberedBlock extends RamBlock {
 
 /** Steps of a script may name no more. */
 export const MAX_BLOCKS = 4096;
+/** 16 TiB of memory: frame numbers have 32 bits. */
+const MAX_FRAMES = 2 ** 32 - 1;
 
 const text = new TextDecoder();
 
@@ -39,7 +40,9 @@ export class RamBlocks {
       this.place.fail(`block ${text.decode(name)} has ${byteLength} bytes, not whole pages`);
     }
     const frameCount = byteLength / PAGE_BYTES;
-    checkFrameCount(this.place.guest, this.frameCount + frameCount);
+    if (this.frameCount + frameCount > MAX_FRAMES) {
+      this.place.refuse(`its memory has more than ${MAX_FRAMES} pages`);
+    }
     this.list.push({
       name: text.decode(name),
       byteLength,

@@ -1,13 +1,10 @@
 // Which frames of a guest were sent as pages, and which of these the guest has overwritten since by
 // other means (zero, XBZRLE): their old content is no good reference any more.
-import { PagefoldError } from "../core/errors.ts";
 
 /** Frames of one chunk of the bitmap: 4 KiB, taken when the first frame of it is sent. */
 const CHUNK_BITS = 15;
 const CHUNK_WORDS = 2 ** (CHUNK_BITS - 5);
 const CHUNK_MASK = 2 ** CHUNK_BITS - 1;
-/** 16 TiB of memory: frame numbers have 32 bits. */
-const MAX_FRAMES = 2 ** 32 - 1;
 
 export class SentFrames {
   private readonly chunks: (Uint32Array | undefined)[] = [];
@@ -42,10 +39,4 @@ export class SentFrames {
     this.forgotten = new Set();
     return frames;
   }
-}
-
-/** Refuses more memory than frame numbers can tell apart. */
-export function checkFrameCount(guest: string, frameCount: number): void {
-  if (frameCount <= MAX_FRAMES) return;
-  throw new PagefoldError("LIMIT", `${guest}: ${frameCount} frames, ${MAX_FRAMES} are possible`);
 }
