@@ -163,6 +163,7 @@ export class GangFold {
     const { firstKept } = this.parts.pipeline;
     const script = batch.script.take();
     const head = encodeSessionBatch({ streamBytes, isWithheld, firstKept, script, pages });
+    guest.wireBytes += head.length + (body?.length ?? 0);
     return this.inTurn(async () => {
       await rate?.wait(head.length + (body?.length ?? 0));
       await link.send(SessionType.BATCH, guest.number, head, body);

@@ -109,7 +109,7 @@ export class GangSource {
 
   get numbers(): GangNumbers {
     let streamBytes = 0;
-    for (const guest of this.guests.values()) streamBytes += guest.takenBytes;
+    for (const guest of this.guests.values()) streamBytes += guest.streamBytes;
     return { streamBytes, wireBytes: this.link.sentBytes, counts: this.fold.counts };
   }
 

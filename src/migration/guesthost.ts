@@ -11,6 +11,8 @@ export interface FoldedGuest {
   readonly number: number;
   readonly frameCount: number;
   readonly entries: FrameEntries;
+  /** Bytes that went over the link for it: the gang counts them. */
+  wireBytes: number;
 }
 
 /** Part of a guest's stream on its way. */

@@ -1,0 +1,170 @@
+// Takes the stream of one guest at the source apart into batches and hands them to the gang. It
+// holds back what the gang has no room for, and lets nothing lie that came in little pieces.
+import { ByteWriter } from "../core/bytes.ts";
+import { PAGE_BYTES } from "../core/page.ts";
+import { type FolderOptions, StreamFolder } from "../qemu/folder.ts";
+import type { StreamEvent } from "../qemu/sections.ts";
+import type { RunningChecksum } from "../wire/checksum.ts";
+import type { StreamMark } from "../wire/sessionheads.ts";
+import { FrameEntries } from "./guestframes.ts";
+import type { FoldedGuest, GuestBatch, GuestHost } from "./guesthost.ts";
+import { StreamProgress } from "./streamprogress.ts";
+
+/** Pages of one batch: less would cost speed, more would make others wait. */
+const GUEST_BATCH_PAGES = 256;
+/** What has come is sent on after so long, however little it is. */
+const FLUSH_MS = 2;
+/** A stream that may be at its end is taken to be when nothing came for so long. */
+const SILENT_END_MS = 200;
+
+export interface GuestSetup extends FolderOptions {
+  readonly name: string;
+  readonly number: number;
+  /** Of a stream of which nothing has come. */
+  readonly checksum: RunningChecksum;
+  /** Bytes of the stream that may be under way. */
+  readonly creditBytes: number;
+}
+
+/** Who is told what the stream brings. */
+export interface IntakeListener {
+  /** All bytes before are in batches that have been handed over. */
+  event(event: StreamEvent): void;
+  /** It may be at its end, and nothing comes any more. */
+  silent(): void;
+  failed(error: unknown): void;
+}
+
+export class GuestIntake implements FoldedGuest {
+  readonly name: string;
+  readonly number: number;
+  readonly entries = new FrameEntries();
+  readonly progress = new StreamProgress();
+  wireBytes = 0;
+  /** Bytes of the stream: taken, and taken over by the target. */
+  takenBytes = 0;
+  creditedBytes = 0;
+  /** Whether what comes now must not be released before the source has committed. */
+  isWithheld = false;
+  private readonly host: GuestHost;
+  private readonly listener: IntakeListener;
+  private readonly checksum: RunningChecksum;
+  private readonly creditLimit: number;
+  private readonly folder: StreamFolder;
+  private current: GuestBatch | undefined;
+  private flushTimer: NodeJS.Timeout | undefined;
+  private silenceTimer: NodeJS.Timeout | undefined;
+  private isClosed = false;
+
+  constructor(host: GuestHost, listener: IntakeListener, setup: GuestSetup) {
+    this.host = host;
+    this.listener = listener;
+    this.name = setup.name;
+    this.number = setup.number;
+    this.checksum = setup.checksum;
+    this.creditLimit = setup.creditBytes;
+    this.folder = new StreamFolder(setup.name, setup);
+  }
+
+  /** Frames of its memory, as far as the stream has told. */
+  get frameCount(): number {
+    return this.folder.frameCount;
+  }
+
+  /** Where the stream stands. */
+  get mark(): StreamMark {
+    return { streamBytes: this.takenBytes, hash: this.checksum.digest() };
+  }
+
+  /**
+   * Takes the next bytes of the stream, valid during the call. Undefined: go on; otherwise nothing
+   * more may be given before the promise resolves. It never rejects.
+   */
+  write(bytes: Uint8Array): Promise<void> | undefined {
+    clearTimeout(this.silenceTimer);
+    try {
+      const taken = this.fold(bytes, 0);
+      if (taken < bytes.length) return this.writeRest(bytes.slice(taken));
+    } catch (error) {
+      this.listener.failed(error);
+    }
+    return undefined;
+  }
+
+  /** Sends on what has come. */
+  flush(): void {
+    clearTimeout(this.flushTimer);
+    this.flushTimer = undefined;
+    const batch = this.current;
+    this.current = undefined;
+    if (!batch) return;
+    this.entries.forget(this.folder.takeForgotten());
+    if (batch.streamBytes === 0) {
+      this.host.forget(batch.slabPtr);
+    } else {
+      this.progress.batch(batch);
+      this.host.add(this, batch);
+    }
+  }
+
+  /** Takes nothing more, and drops what was not sent on. */
+  close(): void {
+    this.isClosed = true;
+    clearTimeout(this.flushTimer);
+    clearTimeout(this.silenceTimer);
+    if (this.current) this.host.forget(this.current.slabPtr);
+    this.current = undefined;
+  }
+
+  private async writeRest(rest: Uint8Array): Promise<void> {
+    try {
+      for (let at = 0; at < rest.length && !this.isClosed; at = this.fold(rest, at)) {
+        await this.host.room();
+      }
+    } catch (error) {
+      this.listener.failed(error);
+    }
+  }
+
+  /** Returns how far it came: not to the end when there is no room. */
+  private fold(bytes: Uint8Array, from: number): number {
+    let at = from;
+    while (at < bytes.length && !this.isClosed) {
+      this.current ??= this.begin();
+      if (!this.current) return at;
+      const taken = this.folder.fold(bytes.subarray(at), this.current);
+      this.checksum.update(bytes.subarray(at, at + taken));
+      this.takenBytes += taken;
+      at += taken;
+      const event = this.folder.takeEvent();
+      if (event !== undefined || at < bytes.length) this.flush();
+      if (event !== undefined) this.listener.event(event);
+    }
+    if (!this.isClosed) this.armTimers();
+    return this.isClosed ? bytes.length : at;
+  }
+
+  private begin(): GuestBatch | undefined {
+    if (this.takenBytes - this.creditedBytes >= this.creditLimit) return undefined;
+    const slab = this.host.tryBegin();
+    if (!slab) return undefined;
+    return {
+      slabPtr: slab.slabPtr,
+      pages: slab.pages.subarray(0, GUEST_BATCH_PAGES * PAGE_BYTES),
+      pageCount: 0,
+      frames: new Uint32Array(GUEST_BATCH_PAGES),
+      script: new ByteWriter(1024),
+      streamBytes: 0,
+      isWithheld: this.isWithheld,
+    };
+  }
+
+  private armTimers(): void {
+    if (this.current) this.flushTimer ??= setTimeout(() => this.flush(), FLUSH_MS);
+    if (!this.folder.mayEndHere) return;
+    this.silenceTimer = setTimeout(() => {
+      this.flush();
+      this.listener.silent();
+    }, SILENT_END_MS);
+  }
+}
