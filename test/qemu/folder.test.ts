@@ -1,8 +1,10 @@
 // Folding and unfolding streams: the same bytes again, whatever the pieces and batches; events
 // where they belong; refusals that say what to turn off.
 import { describe, expect, it } from "vitest";
-import { foldAll, unfoldAll } from "../support/qemufold.ts";
-import { type MadeStream, makeStream } from "../support/qemustream.ts";
+import { StreamFolder } from "../../src/qemu/folder.ts";
+import { StreamUnfolder } from "../../src/qemu/unfolder.ts";
+import { foldAll, newTarget, unfoldAll } from "../support/qemufold.ts";
+import { type MadeStream, makeStream, StreamMaker } from "../support/qemustream.ts";
 import { randomSeed, seededRandom } from "../support/random.ts";
 
 const random = seededRandom(randomSeed("qemu/folder"));
@@ -51,5 +53,84 @@ describe("folder: gives the same bytes again", () => {
       expect(folder.blocks).toMatchObject(stream.blocks);
       expect(batches.flatMap(({ frames }) => frames)).toEqual(pagesOf(stream).map((r) => r.frame));
     }
+  });
+});
+
+describe("folder: batches", () => {
+  it("go into shared memory of any alignment", () => {
+    const stream = makeStream(random);
+    const folder = new StreamFolder("web");
+    const unfolder = new StreamUnfolder("web");
+    const shared = (length: number) => new Uint8Array(new SharedArrayBuffer(length + 3), 3);
+    const input = shared(stream.bytes.length);
+    input.set(stream.bytes);
+    const out: Uint8Array[] = [];
+    for (let at = 0; at < input.length; ) {
+      const target = { ...newTarget(0), pages: shared(8 * 4096), frames: new Uint32Array(8) };
+      at += folder.fold(input.subarray(at), target);
+      folder.takeEvent();
+      const into = shared(target.streamBytes);
+      unfolder.unfold(target.script.take(), target.pages, target.pageCount, into);
+      out.push(into);
+    }
+    expect(Buffer.compare(Buffer.concat(out), stream.bytes)).toBe(0);
+  });
+
+  it("are complete in themselves: a page that is cut belongs to the next", () => {
+    const maker = new StreamMaker().magic().openReturnPath();
+    maker.startRam([{ name: "pc.ram", pages: 4 }]).part(2);
+    maker.record("page", 0, 1, random.bytes(4096));
+    const { bytes } = maker.made();
+    const { batches } = foldAll(
+      bytes,
+      4,
+      () => bytes.length - 100,
+      () => true,
+    );
+    expect(batches.slice(-2).map(({ frames }) => frames)).toEqual([[1], []]);
+    expect(batches.at(-3)?.streamBytes).toBeGreaterThan(0);
+    expect(Buffer.compare(unfoldAll(batches), bytes)).toBe(0);
+  });
+});
+
+describe("folder: the end", () => {
+  const unclosed = () => makeStream(random, { hasDescription: false });
+
+  it("waits until an event was taken", () => {
+    const { bytes, events } = makeStream(random);
+    const folder = new StreamFolder("web");
+    const target = newTarget(8);
+    const taken = folder.fold(bytes, target);
+    expect(taken).toBe(events[0].at);
+    expect(folder.fold(bytes.subarray(taken), target)).toBe(0);
+    expect(folder.takeEvent()).toBe("returnPath");
+    expect(folder.takeEvent()).toBeUndefined();
+    expect(folder.fold(bytes.subarray(taken), target)).toBeGreaterThan(0);
+  });
+
+  it("may come without a description", () => {
+    const { bytes } = unclosed();
+    const { folder } = foldAll(bytes, 64, () => 999);
+    expect(folder.phase).toBe("device");
+    expect(folder.mayEndHere).toBe(true);
+    folder.endHere();
+    expect(folder.phase).toBe("ended");
+  });
+
+  it("does not come in the middle", () => {
+    const { folder } = foldAll(unclosed().bytes.slice(0, -2), 64, () => 999);
+    expect(folder.mayEndHere).toBe(false);
+    expect(() => folder.endHere()).toThrow("it ended in the middle");
+  });
+
+  it("is taken back when more follows, as behind a forged description", () => {
+    const { bytes, events } = makeStream(random);
+    const more = new StreamMaker().devices(random, 2).u8(0).description().made().bytes;
+    const whole = new Uint8Array(Buffer.concat([bytes, more]));
+    const pieces = [bytes.length, more.length];
+    const cut = foldAll(whole, 64, () => pieces.shift() ?? 1);
+    expect(cut.events).toEqual([...events, { event: "end", at: whole.length }]);
+    const uncut = foldAll(whole, 64, () => whole.length);
+    expect(uncut.events).toEqual([...events.slice(0, -1), { event: "end", at: whole.length }]);
   });
 });
