@@ -219,6 +219,29 @@ describe.each(Object.entries(KINDS))("a connection over %s", (kind, open) => {
     expect(Buffer.compare(Buffer.concat(got), want)).toBe(0);
   });
 
+  it("gives a reader of pieces what arrived before the link broke, then the reason", async () => {
+    const [left, right] = await opened();
+    const kept: Uint8Array[] = [];
+    const reading = (async () => {
+      for await (const piece of pieces(right)) kept.push(piece);
+    })();
+    await left.write([painted(300_000)]);
+    await expect.poll(() => right.receivedBytes).toBe(300_000);
+    right.destroy(new Error("enough"));
+    await expect(reading).rejects.toThrow("enough");
+    expect(Buffer.compare(Buffer.concat(kept), painted(300_000))).toBe(0);
+  });
+
+  it("is destroyed by a reader of pieces who leaves early", async () => {
+    const [left, right] = await opened();
+    left.write([painted(1000)]);
+    for await (const piece of pieces(right)) {
+      expect(piece.length).toBeGreaterThan(0);
+      break;
+    }
+    expect(await right.closed).toBeUndefined();
+  });
+
   it("names its peer", async () => {
     const [left, right] = await opened();
     expect(left.peer).not.toBe("");
