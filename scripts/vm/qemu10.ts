@@ -1,5 +1,6 @@
 // A QEMU of version 10 or later without installing one: the packages of Debian's backports,
-// unpacked into the cache. Older ones migrate emulated guests wrongly, and count and compress differently.
+// unpacked into the cache. Older ones migrate emulated guests wrongly, and count and compress
+// differently.
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";

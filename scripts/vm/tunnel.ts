@@ -2,13 +2,15 @@
 // host, with what they say and what they take. It says nothing to any QEMU.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Host } from "./link.ts";
 import { type Usage, UsageWatch } from "./usage.ts";
 
 export interface TunnelOptions {
+  /** Default: the command line that was built last. */
+  pagefold?: readonly string[];
   /** More words for both ends, such as --tls-dir DIR. */
   words?: readonly string[];
   /** More words for one end. */
@@ -27,6 +29,7 @@ export interface TunnelGuest {
 }
 
 const CLI = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const PAGEFOLD = [process.execPath, CLI];
 const START_LIMIT_MS = 20_000;
 const PORT = 7700;
 
@@ -39,11 +42,11 @@ export class TunnelEnd {
   #watch: UsageWatch;
   #exit: Promise<number | string>;
 
+  /** `words` are the program and all that follows. */
   constructor(name: string, host: Host, words: readonly string[]) {
     this.name = name;
-    const pagefold = [process.execPath, CLI, "tunnel", ...words];
-    const program = ["--pdeathsig", "KILL", "ip", "netns", "exec", host.namespace, ...pagefold];
-    this.#process = spawn("setpriv", program, { stdio: ["ignore", "pipe", "pipe"] });
+    const inside = ["--pdeathsig", "KILL", "ip", "netns", "exec", host.namespace];
+    this.#process = spawn("setpriv", [...inside, ...words], { stdio: ["ignore", "pipe", "pipe"] });
     this.#process.stdout?.on("data", (text) => {
       this.stdout += text;
     });
@@ -117,25 +120,28 @@ export class Tunnel {
     from: Host,
     to: Host,
     guests: readonly TunnelGuest[],
-    { words = [], sourceWords = [], targetWords = [], port = PORT }: TunnelOptions = {},
+    options: TunnelOptions = {},
   ): Promise<Tunnel> {
+    const { pagefold = PAGEFOLD, words = [], port = PORT } = options;
+    const { sourceWords = [], targetWords = [] } = options;
     const address = `${to.address}:${port}`;
-    const ofTarget = guests.flatMap((guest) => [
-      "--vm",
-      `${guest.name}=unix:${guest.targetSocket}`,
+    const guestWords = (socket: (guest: TunnelGuest) => string) =>
+      guests.flatMap((guest) => ["--vm", `${guest.name}=unix:${socket(guest)}`]);
+    const target = new TunnelEnd("target", to, [
+      ...[...pagefold, "tunnel", "target", "--listen", address],
+      ...guestWords(({ targetSocket }) => targetSocket),
+      ...[...words, ...targetWords],
     ]);
-    const ofSource = guests.flatMap((guest) => [
-      "--vm",
-      `${guest.name}=unix:${guest.sourceSocket}`,
-    ]);
-    const listen = ["target", "--listen", address, ...ofTarget, ...words, ...targetWords];
-    const target = new TunnelEnd("target", to, listen);
     try {
       await target.ready(() => listensOn(target.pid, port));
-      const connect = ["source", "--connect", address, ...ofSource, ...words, ...sourceWords];
-      const source = new TunnelEnd("source", from, connect);
+      const source = new TunnelEnd("source", from, [
+        ...[...pagefold, "tunnel", "source", "--connect", address],
+        ...guestWords(({ sourceSocket }) => sourceSocket),
+        ...[...words, ...sourceWords],
+      ]);
       try {
-        await source.ready(() => guests.every(({ sourceSocket }) => isSocket(sourceSocket)));
+        const paths = guests.map(({ sourceSocket }) => sourceSocket);
+        await source.ready(() => paths.every((path) => listensAt(source.pid, path)));
         return new Tunnel(source, target);
       } catch (error) {
         await source.close();
@@ -152,20 +158,24 @@ export class Tunnel {
   }
 }
 
-function isSocket(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isSocket() ?? false;
-}
-
 /** Whether anybody in the namespace of a process listens on a TCP port; nothing is connected. */
 function listensOn(pid: number, port: number): boolean {
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  return rowsOf(pid, "tcp").some(([, local, , state]) => local.endsWith(suffix) && state === "0A");
+}
+
+/** Likewise for a unix socket: a file alone may be what a killed tunnel has left. */
+function listensAt(pid: number, path: string): boolean {
+  const accepts = "00010000";
+  return rowsOf(pid, "unix").some((row) => row[3] === accepts && row.at(-1) === path);
+}
+
+/** A table of the kernel on the network of a process; empty when that has ended. */
+function rowsOf(pid: number, table: "tcp" | "unix"): string[][] {
   try {
-    const lines = readFileSync(`/proc/${pid}/net/tcp`, "utf8").trim().split("\n").slice(1);
-    return lines.some((line) => {
-      const [, local, , state] = line.trim().split(/\s+/);
-      return local.endsWith(suffix) && state === "0A";
-    });
+    const lines = readFileSync(`/proc/${pid}/net/${table}`, "utf8").trim().split("\n");
+    return lines.slice(1).map((line) => line.trim().split(/\s+/));
   } catch {
-    return false;
+    return [];
   }
 }
