@@ -3,7 +3,7 @@
 import { ByteWriter } from "../core/bytes.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import { type FolderOptions, StreamFolder } from "../qemu/folder.ts";
-import type { StreamEvent } from "../qemu/sections.ts";
+import type { StreamEvent } from "../qemu/wants.ts";
 import type { RunningChecksum } from "../wire/checksum.ts";
 import type { StreamMark } from "../wire/sessionheads.ts";
 import { FrameEntries } from "./guestframes.ts";

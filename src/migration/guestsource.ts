@@ -3,7 +3,7 @@
 // withheld until both sides have found the same hash and the source has committed.
 import { PagefoldError } from "../core/errors.ts";
 import { ReturnPath } from "../qemu/returnpath.ts";
-import type { StreamEvent } from "../qemu/sections.ts";
+import type { StreamEvent } from "../qemu/wants.ts";
 import { SessionType } from "../wire/sessionframe.ts";
 import { encodeMark, encodeReason, type StreamMark } from "../wire/sessionheads.ts";
 import type { GuestHost, GuestListener } from "./guesthost.ts";
