@@ -1,8 +1,12 @@
-// The slow, obvious reading of RFC 8878 that tests hold against the kernels: one frame without a
+// The slow, obvious reading of RFC 8878 that tests hold against the kernels: frames without a
 // dictionary. Bits are taken one by one, tables are lists. It throws at the first broken rule and
 // demands what the format lets an encoder do carelessly: streams must end at their first bit.
+import { xxh64 } from "./xxh64.ts";
 
 const MAGIC = 0xfd2fb528;
+const SKIPPABLE_MAGIC = 0x184d2a50;
+/** Our own limit. */
+const WINDOW_MAX = 1 << 27;
 const BLOCK_MAX = 131072;
 /** Extra bits and first values of the codes that are no values themselves (§3.1.1.3.2.1.1). */
 const LITERAL_BITS = [...Array(16).fill(0), 1, 1, 1, 1, 2, 2, 3, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13];
@@ -345,42 +349,107 @@ function readBlock(bytes: Uint8Array, memory: Memory, out: number[], seen: Seen)
   for (; literal < literals.length; literal++) out.push(literals[literal]);
 }
 
-/** The content of one frame that fills `frame`. Only frames of one segment are read. */
-export function zstdDecodeOracle(frame: Uint8Array): { content: Uint8Array; seen: Seen } {
-  const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
-  must(view.getUint32(0, true) === MAGIC, "wrong magic");
-  const descriptor = view.getUint8(4);
-  must((descriptor & 0x3f) === 0x20, "not one plain segment");
-  const form = descriptor >> 6;
-  must(form < 3, "a size of 8 bytes");
-  const size = [
-    view.getUint8(5),
-    view.getUint16(5, true) + 256,
-    form === 2 ? view.getUint32(5, true) : 0,
-  ];
-  const blockMax = Math.min(BLOCK_MAX, size[form]);
-  const seen: Seen = { blocks: [], literals: [], modes: [], streams: [] };
+interface Head {
+  /** Where the first block begins. */
+  end: number;
+  window: number;
+  size: number | undefined;
+  hasChecksum: boolean;
+}
+
+/** The head of the frame at `at` (§3.1.1.1), of which some window is refused and any dictionary. */
+function readHead(bytes: Uint8Array, at: number): Head {
+  const little = (from: number, count: number): bigint => {
+    must(from + count <= bytes.length, "the head goes past the end");
+    let value = 0n;
+    for (let i = count - 1; i >= 0; i--) value = value * 256n + BigInt(bytes[from + i]);
+    return value;
+  };
+  must(little(at, 4) === BigInt(MAGIC), "wrong magic");
+  const descriptor = Number(little(at + 4, 1));
+  const isSingle = (descriptor & 0x20) !== 0;
+  must((descriptor & 8) === 0, "the reserved bit of the head");
+  let next = at + 5;
+  let window = 0n;
+  if (!isSingle) {
+    const byte = little(next++, 1);
+    const base = 1n << (10n + (byte >> 3n));
+    window = base + (base / 8n) * (byte & 7n);
+  }
+  const dictionaryBytes = [0, 1, 2, 4][descriptor & 3];
+  must(little(next, dictionaryBytes) === 0n, "a dictionary");
+  next += dictionaryBytes;
+  const sizeBytes = [isSingle ? 1 : 0, 2, 4, 8][descriptor >> 6];
+  const size = little(next, sizeBytes) + (sizeBytes === 2 ? 256n : 0n);
+  if (isSingle) window = size;
+  must(window <= BigInt(WINDOW_MAX), `a window of ${window} bytes`);
+  return {
+    end: next + sizeBytes,
+    window: Number(window),
+    size: sizeBytes === 0 ? undefined : Number(size),
+    hasChecksum: (descriptor & 4) !== 0,
+  };
+}
+
+/** Adds the content of the frame at `at` to `content`; returns where the frame ends. */
+function readFrame(bytes: Uint8Array, start: number, content: number[], seen: Seen): number {
+  const { end, window, size, hasChecksum } = readHead(bytes, start);
+  const blockMax = Math.min(BLOCK_MAX, window);
   const memory: Memory = { tables: [undefined, undefined, undefined], repeats: [1, 4, 8] };
   const out: number[] = [];
-  let at = [6, 7, 9][form];
+  let at = end;
   for (let last = false; !last; ) {
-    const head = view.getUint16(at, true) + view.getUint8(at + 2) * 65536;
+    must(at + 3 <= bytes.length, "a block head goes past the end");
+    const head = bytes[at] + bytes[at + 1] * 256 + bytes[at + 2] * 65536;
     at += 3;
     last = (head & 1) === 1;
-    const bytes = head >> 3;
-    must(bytes <= blockMax, "a block is too large");
+    const count = head >> 3;
+    must(count <= blockMax, "a block is too large");
     const kind = (["raw", "run", "compressed"] as const)[(head >> 1) & 3];
     must(kind !== undefined, "a reserved kind of block");
     seen.blocks.push(kind);
     const before = out.length;
-    const body = frame.subarray(at, at + (kind === "run" ? 1 : bytes));
-    must(body.length === (kind === "run" ? 1 : bytes), "a block goes past the frame");
+    const body = bytes.subarray(at, at + (kind === "run" ? 1 : count));
+    must(body.length === (kind === "run" ? 1 : count), "a block goes past the frame");
     if (kind === "compressed") readBlock(body, memory, out, seen);
-    else for (let i = 0; i < bytes; i++) out.push(body[kind === "run" ? 0 : i]);
+    else for (let i = 0; i < count; i++) out.push(body[kind === "run" ? 0 : i]);
     must(out.length - before <= blockMax, "a block of too much content");
     at += body.length;
   }
-  must(at === frame.length, "bytes behind the frame");
-  must(out.length === size[form], `${out.length} bytes of ${size[form]}`);
-  return { content: Uint8Array.from(out), seen };
+  must(size === undefined || out.length === size, `${out.length} bytes of ${size}`);
+  if (hasChecksum) {
+    const sum = Buffer.alloc(8);
+    sum.writeBigUInt64LE(xxh64(Uint8Array.from(out)));
+    must(sum.subarray(0, 4).equals(bytes.subarray(at, at + 4)), "another checksum");
+    at += 4;
+  }
+  for (const byte of out) content.push(byte);
+  return at;
+}
+
+const emptySeen = (): Seen => ({ blocks: [], literals: [], modes: [], streams: [] });
+
+/** The content of one frame that fills `frame`. */
+export function zstdDecodeOracle(frame: Uint8Array): { content: Uint8Array; seen: Seen } {
+  const seen = emptySeen();
+  const content: number[] = [];
+  must(readFrame(frame, 0, content, seen) === frame.length, "bytes behind the frame");
+  return { content: Uint8Array.from(content), seen };
+}
+
+/** The content of all frames in `bytes`, one after another; skippable ones hold none. */
+export function zstdFramesOracle(bytes: Uint8Array): Uint8Array {
+  const content: number[] = [];
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = 0; at < bytes.length; ) {
+    must(at + 4 <= bytes.length, "a frame without a magic");
+    if (view.getUint32(at, true) >>> 4 !== SKIPPABLE_MAGIC >>> 4) {
+      at = readFrame(bytes, at, content, emptySeen());
+      continue;
+    }
+    must(at + 8 <= bytes.length, "a skippable frame goes past the end");
+    at += 8 + view.getUint32(at + 4, true);
+    must(at <= bytes.length, "a skippable frame goes past the end");
+  }
+  return Uint8Array.from(content);
 }
