@@ -5,7 +5,7 @@ import type { ByteWriter } from "../core/bytes.ts";
 import { type RamBlock, RamBlocks } from "./blocks.ts";
 import { DescriptionScanner } from "./description.ts";
 import { StreamPlace } from "./place.ts";
-import { type PageTarget, RamRecords, SCRIPT_LIMIT_BYTES } from "./ramrecords.ts";
+import { type PageTarget, RamRecords } from "./ramrecords.ts";
 import { ScriptWriter } from "./script.ts";
 import { Sections } from "./sections.ts";
 import { SentFrames } from "./sentframes.ts";
@@ -32,6 +32,8 @@ export interface FolderOptions {
 
 /** The longest thing that is asked for in one piece: a command's head, a name. */
 const HELD_BYTES = 512;
+/** What a batch may stand for beside its pages, headers and zeros above all. */
+const BESIDE_PAGES_BYTES = 256 << 10;
 const NOTHING = new Uint8Array(0);
 
 export class StreamFolder {
@@ -79,19 +81,20 @@ export class StreamFolder {
   }
 
   /**
-   * Takes bytes until they end, the batch is full (pages, or a script of 64 KiB), or an event
-   * occurs; returns how many it took. Every batch is complete in itself: the target may be
+   * Takes bytes until they end, the batch is full (pages, a script of 64 KiB, or 256 KiB of the
+   * stream more than pages), or an event occurs; returns how many it took. The last record may
+   * exceed these limits by its length, 64 KiB at most. Every batch is complete in itself: the target may be
    * exchanged after each call. Throws FORMAT for what is not supported and DAMAGED for what QEMU
    * does not write; the guest's stream cannot be gone on with then.
    */
   fold(bytes: Uint8Array, target: FoldTarget): number {
     const { script } = this;
-    script.into(target.script);
+    script.into(target.script, target.pages.length + BESIDE_PAGES_BYTES - target.streamBytes);
     let at = 0;
     while (this.event === undefined) {
       const before = at;
       const { want } = this;
-      if (script.length >= SCRIPT_LIMIT_BYTES) break;
+      if (script.room <= 0) break;
       if (want.kind === "need" || want.kind === "more") at = this.collect(bytes, at);
       else if (want.kind === "pass") at = this.pass(bytes, at);
       else if (want.kind === "ram") at = this.takeRam(bytes, at, target);
@@ -169,9 +172,9 @@ export class StreamFolder {
     return to;
   }
 
-  /** How far bytes may be passed before the script is full. */
+  /** How far bytes may be passed before the batch is full. */
   private opaqueEnd(bytes: Uint8Array, from: number): number {
-    return Math.min(bytes.length, from + SCRIPT_LIMIT_BYTES - this.script.length);
+    return Math.min(bytes.length, from + this.script.room);
   }
 
   /** Goes on behind an event only when there is something to go on with. */

@@ -22,9 +22,6 @@ export interface PageTarget {
   readonly frames: Uint32Array;
 }
 
-/** A script beyond this many bytes ends its batch. */
-export const SCRIPT_LIMIT_BYTES = 65_536;
-
 const NAMED_KINDS = Ram.ZERO | Ram.PAGE | Ram.XBZRLE;
 const NEXT_PAGE = Ram.PAGE | Ram.CONTINUE;
 const NEXT_ZERO = Ram.ZERO | Ram.CONTINUE;
@@ -61,7 +58,7 @@ export class RamRecords {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     let at = from;
     this.isEnded = false;
-    while (!this.isEnded && this.script.length < SCRIPT_LIMIT_BYTES) {
+    while (!this.isEnded && this.script.room > 0) {
       const before = at;
       if (this.payloadLeft > 0) at = this.takePayload(bytes, at);
       else if (this.page >= 0) at = this.takePage(bytes, at, target);
@@ -82,7 +79,7 @@ export class RamRecords {
     const { pages, frames } = target;
     const capacity = Math.floor(pages.length / PAGE_BYTES);
     let at = from;
-    while (at + RAM_HEADER_BYTES < bytes.length && script.length < SCRIPT_LIMIT_BYTES) {
+    while (at + RAM_HEADER_BYTES < bytes.length && script.room > 0) {
       const low = view.getUint32(at + 4);
       const flags = low & RAM_FLAGS;
       const page = view.getUint32(at) * 0x10_0000 + (low >>> 12);

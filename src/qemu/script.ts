@@ -17,6 +17,9 @@ import { PagefoldError } from "../core/errors.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import { RAM_HEADER_BYTES } from "./stream.ts";
 
+/** A longer script ends its batch: by then it has at most the steps of one record more. */
+const SCRIPT_LIMIT_BYTES = 65_536;
+
 /** What records take in a stream, without the name of a block. */
 export const PAGE_RECORD_BYTES = RAM_HEADER_BYTES + PAGE_BYTES;
 export const ZERO_RECORD_BYTES = RAM_HEADER_BYTES + 1;
@@ -44,15 +47,23 @@ export class ScriptWriter {
   private opaqueLength = 0;
   private script = new ByteWriter(0);
   private streamBytes = 0;
+  private streamLimit = 0;
 
-  /** Goes on in another buffer. Nothing may be pending. */
-  into(script: ByteWriter): void {
+  /**
+   * Goes on in another buffer, for steps that stand for up to `streamLimit` bytes of the stream.
+   * Nothing may be pending.
+   */
+  into(script: ByteWriter, streamLimit: number): void {
     this.script = script;
+    this.streamLimit = streamLimit;
   }
 
-  /** Bytes that are written and pending. */
-  get length(): number {
-    return this.script.length + this.opaqueLength;
+  /** Bytes that may be passed before the batch is full; it is when there are none. */
+  get room(): number {
+    return Math.min(
+      SCRIPT_LIMIT_BYTES - this.script.length - this.opaqueLength,
+      this.streamLimit - this.streamBytes,
+    );
   }
 
   /** Bytes of the stream that the steps since the last call stand for. */

@@ -1,4 +1,4 @@
-// What the generators that follow a stream ask of the folder, and what the folder tells its user.
+// What the generators that follow a stream ask of the folder, and what it tells its user.
 
 /** What stops `fold`, so that somebody can act on it. */
 export type StreamEvent =
@@ -12,6 +12,9 @@ export type StreamEvent =
   | "packageEnd"
   /** Nothing may follow. */
   | "end";
+
+/** What of its stream a guest has sent. */
+export type StreamPhase = "head" | "ram" | "device" | "postcopy" | "ended";
 
 /** What the generator asks for. It is resumed with the bytes of `need` and `more`. */
 export type Want =
@@ -27,9 +30,6 @@ export type Want =
   | { readonly kind: "devices" }
   /** Stop, before the bytes of the last `need` are passed on if they are held. */
   | { readonly kind: "event"; readonly event: StreamEvent; readonly isHeld?: true };
-
-/** What of its stream a guest has sent. */
-export type StreamPhase = "head" | "ram" | "device" | "postcopy" | "ended";
 
 /** A generator that is resumed with the bytes it needed. */
 export type Steps<T> = Generator<Want, T, Uint8Array>;

@@ -46,7 +46,17 @@ describe("ramrecords: the script", () => {
     expect(scriptBytes(records)).toBeLessThanOrEqual(3 * jumps.length + 14);
   });
 
-  it("ends a batch at 64 KiB", () => {
+  it("ends a batch that stands for 256 KiB more than pages", () => {
+    const maker = head().part(2);
+    for (let i = 0; i < 200_000; i++) maker.record("zero", 0, i % 1000);
+    const { bytes } = maker.endOfPart().footer().made();
+    const { batches } = foldAll(bytes, 4, () => 10_000);
+    expect(batches.length).toBe(Math.ceil((200_000 * 9) / (272 << 10)) + 1);
+    for (const { streamBytes } of batches) expect(streamBytes).toBeLessThan((272 << 10) + 16);
+    expect(Buffer.compare(unfoldAll(batches), bytes)).toBe(0);
+  });
+
+  it("ends a batch whose script has 64 KiB", () => {
     const maker = head().part(2);
     for (let i = 0; i < 60_000; i++) maker.record("zero", 0, random.int(1000));
     const { bytes } = maker.endOfPart().footer().made();

@@ -6,7 +6,7 @@ import { ScriptReader, ScriptWriter, Step } from "../../src/qemu/script.ts";
 function written(write: (script: ScriptWriter) => void): [number, number][] {
   const bytes = new ByteWriter();
   const script = new ScriptWriter();
-  script.into(bytes);
+  script.into(bytes, 1 << 20);
   write(script);
   script.flush();
   const reader = new ScriptReader(bytes.take(), "web");
@@ -63,7 +63,7 @@ describe("script", () => {
 
   it("counts the bytes that steps stand for", () => {
     const script = new ScriptWriter();
-    script.into(new ByteWriter());
+    script.into(new ByteWriter(), 1 << 20);
     script.verbatim(new Uint8Array(9), 0, 9);
     script.block(0, new Uint8Array(6));
     script.record(Step.PAGES, 3);
@@ -71,5 +71,17 @@ describe("script", () => {
     script.xbzrle(9, 50);
     expect(script.takeStreamBytes()).toBe(9 + 7 + 4104 + 9 + 11);
     expect(script.takeStreamBytes()).toBe(0);
+  });
+
+  it("knows how much room there is for steps and for what they stand for", () => {
+    const script = new ScriptWriter();
+    script.into(new ByteWriter(), 1 << 20);
+    script.verbatim(new Uint8Array(60_000), 0, 60_000);
+    expect(script.room).toBe(5536);
+    script.flush();
+    script.into(new ByteWriter(), 70_000);
+    expect(script.room).toBe(10_000);
+    script.record(Step.PAGES, 0);
+    expect(script.room).toBe(10_000 - 4104);
   });
 });
