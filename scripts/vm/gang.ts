@@ -1,6 +1,6 @@
 // Guests with workloads that live together on one host and move together to the other one. It owns
 // their folder, their processes and the link.
-import { mkdtemp, rm, statfs } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { installTools, kernelPath, writeWorkloadInitramfs } from "./build.ts";
@@ -10,6 +10,7 @@ import { Link } from "./link.ts";
 import { Move, type MoveOptions } from "./move.ts";
 import type { MoveReport } from "./outcome.ts";
 import { INSTALLED_QEMU, majorOf, versionOf } from "./qemu10.ts";
+import { RamFolder } from "./ramfolder.ts";
 
 export const WORKLOADS = ["redis", "nginx", "churn", "idle"] as const;
 export type Workload = (typeof WORKLOADS)[number];
@@ -30,7 +31,6 @@ export interface GangOptions {
   mbit?: number;
 }
 
-const SHARED_MEMORY = "/dev/shm";
 const MOVE_LIMIT_MS = 120_000;
 /**
  * QEMU before 9.0 loses writes of an emulated guest, unless its RAM is no multiple of 256 KiB: its
@@ -42,12 +42,14 @@ const EXTRA_KIB = 8;
 export class Gang {
   readonly link: Link;
   guests: readonly Guest[] = [];
-  #folders: readonly string[];
+  #folder: string;
+  #ram: RamFolder;
   #from: "a" | "b" = "a";
 
-  private constructor(link: Link, folders: readonly string[]) {
+  private constructor(link: Link, folder: string, ram: RamFolder) {
     this.link = link;
-    this.#folders = folders;
+    this.#folder = folder;
+    this.#ram = ram;
   }
 
   /** Resolves when all guests are at work on the first host. */
@@ -59,8 +61,8 @@ export class Gang {
     const memoryKiB = memoryMiB * 1024 + (await extraKiB(qemu));
     const folder = await mkdtemp(join(tmpdir(), "pagefold-gang-"));
     // Each guest has RAM at both ends while it moves.
-    const ramFolder = await ramFolderFor(2 * workloads.length * memoryKiB * 1024);
-    const gang = new Gang(await Link.open(mbit), [folder, ramFolder]);
+    const ram = await RamFolder.open(2 * workloads.length * memoryKiB * 1024);
+    const gang = new Gang(await Link.open(mbit), folder, ram);
     try {
       const initramfs = join(folder, "initramfs.gz");
       await writeWorkloadInitramfs(initramfs);
@@ -68,7 +70,15 @@ export class Gang {
       gang.guests = workloads.map((workload, i) => {
         const words = { workload, rate, ws };
         const given = Object.entries(words).filter(([, value]) => value !== undefined);
-        const place = { folder, ramFolder, namespace, disk, kernel, initramfs, memoryKiB };
+        const place = {
+          folder,
+          ramFolder: ram.path,
+          namespace,
+          disk,
+          kernel,
+          initramfs,
+          memoryKiB,
+        };
         return new Guest({
           ...place,
           name: `vm${i}-${workload}`,
@@ -122,17 +132,11 @@ export class Gang {
   async close(): Promise<void> {
     await Promise.all(this.guests.map((guest) => guest.close()));
     await this.link.close();
-    for (const folder of this.#folders) await rm(folder, { recursive: true, force: true });
+    await this.#ram.close();
+    await rm(this.#folder, { recursive: true, force: true });
   }
 }
 
 async function extraKiB(qemu: string = INSTALLED_QEMU): Promise<number> {
   return majorOf(await versionOf(qemu)) < SOUND_VERSION ? EXTRA_KIB : 0;
-}
-
-/** Memory where there is enough of it: post-copy works there alone, and disks are slow. */
-async function ramFolderFor(byteLength: number): Promise<string> {
-  const { bavail, bsize } = await statfs(SHARED_MEMORY).catch(() => ({ bavail: 0, bsize: 0 }));
-  const parent = bavail * bsize > byteLength ? SHARED_MEMORY : tmpdir();
-  return mkdtemp(join(parent, "pagefold-ram-"));
 }
