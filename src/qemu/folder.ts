@@ -83,9 +83,9 @@ export class StreamFolder {
   /**
    * Takes bytes until they end, the batch is full (pages, a script of 64 KiB, or 256 KiB of the
    * stream more than pages), or an event occurs; returns how many it took. The last record may
-   * exceed these limits by its length, 64 KiB at most. Every batch is complete in itself: the target may be
-   * exchanged after each call. Throws FORMAT for what is not supported and DAMAGED for what QEMU
-   * does not write; the guest's stream cannot be gone on with then.
+   * exceed these limits by its length, 64 KiB at most. Every batch is complete in itself: the
+   * target may be exchanged after each call. Throws FORMAT for what is not supported and DAMAGED
+   * for what QEMU does not write; the guest's stream cannot be gone on with then.
    */
   fold(bytes: Uint8Array, target: FoldTarget): number {
     const { script } = this;
