@@ -84,7 +84,8 @@ export interface PackOptions extends OperationOptions {
   expectedSha256?: ReadonlyMap<string, string> | undefined;
   /**
    * Default: true. Files and streams that begin like a Zstandard frame are taken for what is in
-   * them; false takes them as they are. Memory whose owner is not trusted may begin in any way.
+   * them; false takes them as they are. Memory whose owner is not trusted may begin in any way. A
+   * base is always taken for what is in it, here and where it is needed back.
    */
   decompress?: boolean | undefined;
 }
