@@ -64,10 +64,19 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   const kernels = instantiateKernels(module, memory);
   const checksum = await loadChecksum();
   const resources = { memory, arena, kernels, pool, checksum };
-  return new PagefoldEngine(resources, {
-    storeBytes: memoryBytes * STORE_SHARE,
-    wasm: options.wasm,
-  });
+  const storeBytes = memoryBytes * STORE_SHARE;
+  const engine = new PagefoldEngine(resources, { storeBytes, wasm: options.wasm });
+  owned.set(engine, resources);
+  return engine;
+}
+
+const owned = new WeakMap<Engine, EngineResources>();
+
+/** What an engine of ours owns: transfers (transfers.ts) take their memory and workers from it. */
+export function resourcesOf(engine: Engine): EngineResources {
+  const resources = owned.get(engine);
+  if (!resources) throw new PagefoldError("USAGE", "this engine was not opened by openEngine");
+  return resources;
 }
 
 class PagefoldEngine implements Engine {

@@ -4,7 +4,14 @@ import { printable } from "./format.ts";
 import { Interruption } from "./interrupt.ts";
 import { ClosedOutput, note } from "./streams.ts";
 
-export const EXIT = { done: 0, failed: 1, usage: 2, mismatch: 3, closedOutput: 141 } as const;
+export const EXIT = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  mismatch: 3,
+  doubt: 4,
+  closedOutput: 141,
+} as const;
 
 /** Words on the command line that make no sense. */
 export class UsageError extends Error {
@@ -16,6 +23,11 @@ export class Finding extends Error {
   readonly code = "MISMATCH";
 }
 
+/** A guest was handed over and did not answer: exit code 4. */
+export class InDoubt extends Error {
+  readonly code = "DOUBT";
+}
+
 export function exitCodeOf(error: unknown): number {
   if (error instanceof Interruption) return error.exitCode;
   if (error instanceof ClosedOutput) return EXIT.closedOutput;
@@ -25,6 +37,8 @@ export function exitCodeOf(error: unknown): number {
     case "MISMATCH":
     case "DAMAGED":
       return EXIT.mismatch;
+    case "DOUBT":
+      return EXIT.doubt;
     default:
       return EXIT.failed;
   }

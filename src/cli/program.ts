@@ -19,6 +19,7 @@ interface Verb {
 const ARCHIVES = "Make and unmake archives:";
 const LOOK = "Look inside:";
 const LIVE = "Live processes:";
+const MIGRATE = "Migrate:";
 const HELP_COLUMNS = 80;
 
 const VERBS: readonly Verb[] = [
@@ -89,11 +90,19 @@ const VERBS: readonly Verb[] = [
     summary: "write the memory of a process to a file",
     load: async () => (await import("./capture.ts")).defineCapture,
   },
+  {
+    name: "tunnel",
+    group: MIGRATE,
+    usage: "source|target [options]",
+    summary: "migrate a gang of QEMU guests",
+    load: async () => (await import("./tunnel.ts")).defineTunnel,
+  },
 ];
 
 const AFTER = `
 An image named - is stdin; the output - is stdout. Sizes take KiB, MiB, GiB, 0x.
 Exit codes: 0 done, 1 failed, 2 usage, 3 content is not what its checksum says,
+4 a guest was handed over and nobody knows whether it arrived,
 130 and 143 ended by a signal, 141 nobody reads stdout any more.`;
 
 /** Runs one command line; rejects with what went wrong. */

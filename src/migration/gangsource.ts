@@ -113,6 +113,11 @@ export class GangSource {
     return { streamBytes, wireBytes: this.link.sentBytes, counts: this.fold.counts };
   }
 
+  /** True when no guest can be sent any more. */
+  get isLost(): boolean {
+    return this.failure !== undefined;
+  }
+
   /** Resolves when the session is over; rejects with why it was lost. */
   get ended(): Promise<void> {
     return this.running;

@@ -18,6 +18,7 @@ import {
   type Hello,
 } from "../wire/sessionheads.ts";
 import { type GuestAnswers, type GuestSink, GuestTarget } from "./guesttarget.ts";
+import type { GuestView } from "./guestview.ts";
 import { type LinkTimes, SessionLink } from "./link.ts";
 
 /** Bytes of streams that may be under way: of all guests together, and of one. */
@@ -41,7 +42,7 @@ export interface GangTargetOptions {
 }
 
 /** What a sink tells of its hypervisor. */
-export interface GuestReturns {
+export interface GuestReturns extends GuestView {
   returned(bytes: Uint8Array): void;
   returnEnded(): void;
   abort(reason: string): void;
@@ -155,6 +156,7 @@ class GangTarget {
   /** Into the slots it goes, whatever has become of the guest: others may name its content. */
   private async batch(guest: GuestTarget, frame: SessionFrame): Promise<void> {
     const batch = decodeSessionBatch(frame);
+    guest.wireBytes += frame.head.length + frame.body.length;
     const { pages } = batch;
     const taken = pages && (await this.unfolder.take(pages, frame.body));
     this.unfolder.drop(batch.firstKept);

@@ -3,7 +3,6 @@
 import { ByteWriter } from "../core/bytes.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import { type FolderOptions, StreamFolder } from "../qemu/folder.ts";
-import type { StreamEvent } from "../qemu/wants.ts";
 import type { RunningChecksum } from "../wire/checksum.ts";
 import type { StreamMark } from "../wire/sessionheads.ts";
 import { FrameEntries } from "./guestframes.ts";
@@ -16,6 +15,8 @@ const GUEST_BATCH_PAGES = 256;
 const FLUSH_MS = 2;
 /** A stream that may be at its end is taken to be when nothing came for so long. */
 const SILENT_END_MS = 200;
+
+export type StreamEvent = NonNullable<ReturnType<StreamFolder["takeEvent"]>>;
 
 export interface GuestSetup extends FolderOptions {
   readonly name: string;

@@ -3,17 +3,17 @@
 // withheld until both sides have found the same hash and the source has committed.
 import { PagefoldError } from "../core/errors.ts";
 import { ReturnPath } from "../qemu/returnpath.ts";
-import type { StreamEvent } from "../qemu/wants.ts";
 import { SessionType } from "../wire/sessionframe.ts";
 import { encodeMark, encodeReason, type StreamMark } from "../wire/sessionheads.ts";
 import type { GuestHost, GuestListener } from "./guesthost.ts";
-import { GuestIntake, type GuestSetup } from "./guestintake.ts";
+import { GuestIntake, type GuestSetup, type StreamEvent } from "./guestintake.ts";
+import type { GuestView } from "./guestview.ts";
 import type { GuestOutcome } from "./outcome.ts";
 import type { StreamStage } from "./streamprogress.ts";
 
 type State = "streaming" | "prepared" | "committed" | "over";
 
-export class GuestSource {
+export class GuestSource implements GuestView {
   private readonly host: GuestHost;
   private readonly listener: GuestListener;
   private readonly intake: GuestIntake;

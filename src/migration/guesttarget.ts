@@ -11,6 +11,8 @@ import {
   type SessionBatch,
   type StreamMark,
 } from "../wire/sessionheads.ts";
+import type { GuestView } from "./guestview.ts";
+import type { StreamStage } from "./streamprogress.ts";
 
 /** More than that is not withheld: only the last of it has to be. */
 const MAX_WITHHELD_BYTES = 64 << 20;
@@ -35,13 +37,22 @@ export interface GuestAnswers {
   over(guest: GuestTarget, reason: string | undefined): void;
 }
 
-export class GuestTarget {
+export class GuestTarget implements GuestView {
   readonly name: string;
   readonly number: number;
   /** Bytes of the stream: put together, and taken over by the sink. */
   streamBytes = 0;
   deliveredBytes = 0;
+  wireBytes = 0;
   isCommitted = false;
+  /** Only the source sees these. */
+  readonly round = 0;
+  readonly roundPages = 0;
+  readonly frameCount = 0;
+  readonly handoverMs = undefined;
+  readonly doubtMs = undefined;
+  /** Pages that went through the session. */
+  pageCount = 0;
   private sink: GuestSink | undefined;
   private readonly answers: GuestAnswers;
   private readonly checksum: RunningChecksum;
@@ -75,6 +86,11 @@ export class GuestTarget {
       },
       (error) => this.abort(`${this.name}: ${reasonOf(error)}`),
     );
+  }
+
+  get phase(): StreamStage {
+    if (this.streamBytes === 0) return "waiting";
+    return this.withheldBytes > 0 ? "handover" : "memory";
   }
 
   /** Takes part of the stream; its pages come when they are restored. */
@@ -167,6 +183,7 @@ export class GuestTarget {
       throw new PagefoldError("DAMAGED", `session: ${this.name}: ${reason}`);
     }
     this.streamBytes += length;
+    this.pageCount += pageCount;
     this.checksum.update(bytes);
     if (batch.isWithheld && !this.isCommitted) this.withhold(bytes);
     else this.deliver(bytes);

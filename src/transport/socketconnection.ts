@@ -6,6 +6,7 @@
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from "node:net";
 import type { Connection, Receiver } from "./connection.ts";
 import { linkError } from "./faults.ts";
+import { HeldSocket } from "./hold.ts";
 
 /** As much as one read of a fast local socket gives; with 64 KiB reading costs twice the time. */
 const READ_BUFFER_BYTES = 512 << 10;
@@ -70,6 +71,11 @@ export class SocketConnection implements Connection {
     });
     written.catch(() => {}); // whoever does not wait learns it from `closed`
     return written;
+  }
+
+  /** Has the socket held open beyond our life, if need be; see hold.ts. */
+  hold(lastWords: string): Promise<HeldSocket> {
+    return HeldSocket.open(this.socket, lastWords);
   }
 
   end(): void {
