@@ -2,6 +2,7 @@
 // shapes it, the kernel counts its bytes, and it can be cut. Needs root and iproute2.
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
+import { leftovers, ownPrefix } from "./leftovers.ts";
 
 const run = promisify(execFile);
 
@@ -11,6 +12,8 @@ export interface Host {
 }
 
 const DEVICE = "pagefold0";
+const NAMESPACES = "/run/netns";
+const PREFIX = "pagefold-host";
 /** What may pass in one go: some milliseconds' worth, or a fast link would never be full. */
 const BURST_MS = 4;
 const MIN_BURST_BYTES = 512 * 1024;
@@ -23,13 +26,14 @@ export class Link {
   readonly b: Host;
 
   private constructor() {
-    const name = `pagefold-${process.pid}-${links++}`;
+    const name = `${ownPrefix(PREFIX)}${links++}`;
     this.a = { namespace: `${name}a`, address: "10.77.0.1" };
     this.b = { namespace: `${name}b`, address: "10.77.0.2" };
   }
 
   /** `mbit` in millions of bits a second, each way; without it nothing is shaped. */
   static async open(mbit?: number): Promise<Link> {
+    for (const namespace of leftovers(NAMESPACES, PREFIX)) await ip("netns", "del", namespace);
     const link = new Link();
     try {
       for (const { namespace } of link.hosts) await ip("netns", "add", namespace);

@@ -5,9 +5,11 @@ import { mkdtemp, rm, statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { leftovers, ownPrefix } from "./leftovers.ts";
 
 const run = promisify(execFile);
 const SHARED_MEMORY = "/dev/shm";
+const PREFIX = "pagefold-ram";
 
 export class RamFolder {
   readonly path: string;
@@ -19,9 +21,11 @@ export class RamFolder {
   }
 
   static async open(byteLength: number): Promise<RamFolder> {
+    await removeLeftovers();
     const { bavail, bsize } = await statfs(SHARED_MEMORY).catch(() => ({ bavail: 0, bsize: 0 }));
     const hasRoom = bavail * bsize > byteLength;
-    const path = await mkdtemp(join(hasRoom ? SHARED_MEMORY : tmpdir(), "pagefold-ram-"));
+    const parent = hasRoom ? SHARED_MEMORY : tmpdir();
+    const path = await mkdtemp(join(parent, ownPrefix(PREFIX)));
     if (!hasRoom) {
       const size = `size=${byteLength},mode=700`;
       await run("mount", ["-t", "tmpfs", "-o", size, "pagefold-ram", path]);
@@ -32,5 +36,16 @@ export class RamFolder {
   async close(): Promise<void> {
     if (this.#isMounted) await run("umount", [this.path]);
     await rm(this.path, { recursive: true, force: true });
+  }
+}
+
+/** Gives back the memory that killed runs hold. */
+async function removeLeftovers(): Promise<void> {
+  for (const folder of [SHARED_MEMORY, tmpdir()]) {
+    for (const name of leftovers(folder, PREFIX)) {
+      const path = join(folder, name);
+      await run("umount", [path]).catch(() => "it was none");
+      await rm(path, { recursive: true, force: true });
+    }
   }
 }
