@@ -1,5 +1,5 @@
 // Heads of Zstandard frames and blocks (RFC 8878 §3.1), for whoever reads frames from a stream, or
-// asks what a payload is made of. What blocks hold is decoded by the kernels; nothing is written here.
+// asks what a payload is made of. What blocks hold is decoded by the kernels; nothing is written.
 //
 //   frame:      magic fd2fb528 | descriptor u8 | window u8? | dictionary 0 1 2 4 | size 0 1 2 4 8
 //               | blocks | checksum u32?
@@ -45,7 +45,7 @@ export function zstdFrameHeadBytes(descriptor: number): number {
   return windowWidth + dictionaryWidth + contentWidth;
 }
 
-/** Reads a frame head, of which `bytes` is what follows the descriptor; undefined if that is bad. */
+/** Reads a frame head, of which `bytes` is what follows the descriptor; undefined if it is bad. */
 export function decodeZstdFrameHead(
   descriptor: number,
   bytes: Uint8Array,

@@ -1,7 +1,7 @@
 // Hostile frames for the Zstandard decoder: mutated, cut and joined ones in a guarded output. What
-// the slow oracle accepts must give the same bytes. The canaries are decoders with a fault; the same
-// harness must catch them. Whether what both refuse is rightly refused is for the real decoder to
-// say: test/zstd/.
+// the slow oracle accepts must give the same bytes. The canaries are decoders with a fault, which
+// the same harness must catch. Whether what both refuse is rightly refused is for the real decoder
+// to say: test/zstd/.
 import { describe, expect, test } from "vitest";
 import { ZSTD_BAD_CODES, ZSTD_OVER_CAPACITY, ZSTD_WINDOW } from "../../../src/kernels/abi.ts";
 import { zstdFramesOracle } from "../../oracle/zstd.ts";
