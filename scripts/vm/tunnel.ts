@@ -2,7 +2,7 @@
 // host, with what they say and what they take. It says nothing to any QEMU.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Host } from "./link.ts";
@@ -141,7 +141,7 @@ export class Tunnel {
       ]);
       try {
         const paths = guests.map(({ sourceSocket }) => sourceSocket);
-        await source.ready(() => paths.every((path) => listensAt(source.pid, path)));
+        await source.ready(() => paths.every((path) => listensAt(path)));
         return new Tunnel(source, target);
       } catch (error) {
         await source.close();
@@ -161,19 +161,18 @@ export class Tunnel {
 /** Whether anybody in the namespace of a process listens on a TCP port; nothing is connected. */
 function listensOn(pid: number, port: number): boolean {
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
-  return rowsOf(pid, "tcp").some(([, local, , state]) => local.endsWith(suffix) && state === "0A");
+  return rowsOf(pid).some(([, local, , state]) => local.endsWith(suffix) && state === "0A");
 }
 
-/** Likewise for a unix socket: a file alone may be what a killed tunnel has left. */
-function listensAt(pid: number, path: string): boolean {
-  const accepts = "00010000";
-  return rowsOf(pid, "unix").some((row) => row[3] === accepts && row.at(-1) === path);
+/** A unix socket appears at its place when it accepts; a name in the kernel's table may be another. */
+function listensAt(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isSocket() ?? false;
 }
 
-/** A table of the kernel on the network of a process; empty when that has ended. */
-function rowsOf(pid: number, table: "tcp" | "unix"): string[][] {
+/** The kernel's table of the tcp sockets in a process's network; empty when that has ended. */
+function rowsOf(pid: number): string[][] {
   try {
-    const lines = readFileSync(`/proc/${pid}/net/${table}`, "utf8").trim().split("\n");
+    const lines = readFileSync(`/proc/${pid}/net/tcp`, "utf8").trim().split("\n");
     return lines.slice(1).map((line) => line.trim().split(/\s+/));
   } catch {
     return [];
