@@ -4,7 +4,19 @@
 //
 // A stretch ends where all ways have come together, or where a match is so long that it is taken
 // unweighed (ways.ts).
-import { clearCandidates, enter } from "./candidates";
+import { clearCandidates, lookAt, lookFrom, SEARCH_MARGIN, skipTo } from "./candidates";
+import {
+  clearNodes,
+  lengthAt,
+  linkMatches,
+  literalsAt,
+  NODE_BYTES,
+  NODES,
+  nextMatch,
+  offsetCodeAt,
+  offsetsAfter,
+} from "./nodes";
+import { FIRST_OFFSETS, isHopeless, LONG_LENGTH, LONG_OFFSET } from "./offers";
 import { countLiterals, countSequence, fadeCounts, guessCounts, setPrices } from "./prices";
 import {
   copyLiterals,
@@ -14,25 +26,7 @@ import {
   SEQUENCE_BYTES,
   STATE_FRAME,
 } from "./sequence";
-import {
-  beginWays,
-  copyOffsets,
-  isUnlikely,
-  LONG_LENGTH,
-  LONG_OFFSET,
-  lengthAt,
-  linkMatches,
-  literalsAt,
-  NODE_BYTES,
-  NODES,
-  nextMatch,
-  OFFSETS,
-  offerMatches,
-  offsetCodeAt,
-  offsetsAfter,
-  STRETCH,
-  settle,
-} from "./ways";
+import { weigh } from "./ways";
 
 /** Prices are made anew so often. */
 // @ts-ignore: decorator
@@ -40,14 +34,21 @@ import {
 // The search goes a byte further per 2^9 literals in a row, so that noise costs less.
 // @ts-ignore: decorator
 @inline const SKIP_LOG: usize = 9;
-/** From the last position that is searched, 8 bytes behind a match of 8 can be read. */
+/** In longer steps, what is stepped over is not entered; in still longer ones nothing is looked up
+ * ahead either, since little of that would be used. */
 // @ts-ignore: decorator
-@inline const SEARCH_MARGIN: usize = 16;
+@inline const SHORT_STEP: usize = 4;
+// @ts-ignore: decorator
+@inline const LONG_STEP: usize = 16;
+/** Of a long match, only so many bytes at its end are entered: the others were before. */
+// @ts-ignore: decorator
+@inline const LONG_TAIL: usize = 32;
 
 /** Once per frame, before its first block. */
 export function findOptimalInit(state: usize, frameLength: u32): void {
   initState(state, frameLength);
   clearCandidates(state);
+  clearNodes(state);
 }
 
 /** The number of sequences found in a block of the frame that starts at `frameStart`. */
@@ -67,13 +68,19 @@ export function findOptimal(
   let anchor = blockStart;
   let op = literals;
   let sq = sequences;
-  let ip = blockStart;
+  let ip = max(blockStart, frameStart + FIRST_OFFSETS);
   let priced = ip + PRICED_BYTES;
+  lookFrom(state, blockStart);
   while (ip + SEARCH_MARGIN <= blockEnd) {
-    beginWays(state, ip - anchor);
-    const node = weigh(ip, blockEnd, state);
-    const long = <usize>load<u32>(state, LONG_LENGTH);
-    let at = ip + (node - nodes) / NODE_BYTES;
+    const step: usize = 1 + ((ip - anchor) >>> SKIP_LOG);
+    if (step > LONG_STEP) lookAt(state, ip);
+    else if (step > SHORT_STEP) skipTo(state, ip);
+    if (isHopeless(ip, ip - anchor, blockEnd, state)) {
+      ip += step;
+      continue;
+    }
+    store<u32>(state, 0, LONG_LENGTH);
+    const node = weigh(ip, blockEnd, state, <u32>(ip - anchor));
     for (let end = linkMatches(nodes, node); end != 0; end = nextMatch(end)) {
       const to = ip + (end - nodes) / NODE_BYTES;
       const from = to - lengthAt(end);
@@ -82,18 +89,19 @@ export function findOptimal(
       op += from - anchor;
       anchor = to;
     }
-    copyOffsets(state, node + OFFSETS);
+    const at = ip + (node - nodes) / NODE_BYTES;
+    const long = <usize>load<u32>(state, LONG_LENGTH);
     if (long != 0) {
       const code = load<u32>(state, LONG_OFFSET);
-      offsetsAfter(state, state, code, literalsAt(node));
+      offsetsAfter(state, state, 4, code, literalsAt(node));
       write(sq, op, anchor, at, at + long, code, state);
       sq += SEQUENCE_BYTES;
       op += at - anchor;
       anchor = at + long;
-      while (++at < anchor) if (at + SEARCH_MARGIN <= blockEnd) enter(at, frameStart, state);
+      skipTo(state, anchor - LONG_TAIL);
     }
-    // A stretch of no node is a byte that nothing matches; it has been entered.
-    ip = at + <usize>(at == ip) + ((at - anchor) >>> SKIP_LOG);
+    // A stretch of no node and no long match: nothing was worth an offer.
+    ip = max(at + long, ip + <usize>(at == ip));
     if (ip >= priced) {
       setPrices(state);
       priced = ip + PRICED_BYTES;
@@ -102,25 +110,6 @@ export function findOptimal(
   countLiterals(state, anchor, blockEnd);
   lastLiterals(op, anchor, blockEnd, literals, state);
   return <u32>((sq - sequences) / SEQUENCE_BYTES);
-}
-
-/** Settles nodes until all ways have come together or a long match is found; returns the last. */
-function weigh(from: usize, blockEnd: usize, state: usize): usize {
-  const frameStart = <usize>load<u32>(state, STATE_FRAME);
-  const searchEnd = blockEnd - SEARCH_MARGIN;
-  const stretchEnd = min(searchEnd, from + STRETCH);
-  let node = state + NODES;
-  let at = from;
-  let last = offerMatches(node, at, blockEnd, state, node);
-  while (node < last && load<u32>(state, LONG_LENGTH) == 0) {
-    node += NODE_BYTES;
-    settle(node, <usize>load<u8>(at++), state);
-    if (node == last) break;
-    if (at <= stretchEnd && !isUnlikely(node)) {
-      last = offerMatches(node, at, blockEnd, state, last);
-    } else if (at <= searchEnd) enter(at, frameStart, state);
-  }
-  return node;
 }
 
 /** Writes a sequence with the literals before it, and counts them. */

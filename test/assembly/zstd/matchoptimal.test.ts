@@ -71,6 +71,26 @@ describe.each(builds)("zstd matchoptimal, $name build", ({ name }) => {
     expect(encode(input, { level }).length).toBeLessThan(18_000 + 200 * 4);
   });
 
+  test("finds again what came before noise, through which it hurries", () => {
+    const noise = seededRandom(seed).bytes(100_000);
+    for (const length of [2000, 5000, 20_000, 100_000]) {
+      const input = Buffer.concat([noise.subarray(0, length), noise.subarray(0, 1900)]);
+      const frame = encode(input, { level });
+      expectBack(frame, input);
+      expect(frame.length).toBeLessThan(length + 400);
+    }
+  });
+
+  test("finds again the end of a long match", () => {
+    const random = seededRandom(seed);
+    const long = random.bytes(5000);
+    const tail = long.subarray(4970);
+    const input = Buffer.concat([long, random.bytes(50), long, random.bytes(50), tail]);
+    const frame = encode(input, { level });
+    expectBack(frame, input);
+    expect(frame.length).toBeLessThan(5000 + 100 + 40);
+  });
+
   test("writes the same frame whatever lies in the scratch and around the input", () => {
     const lengths = [4095, 65536, BLOCK_BYTES + 5000];
     for (const input of lengths.flatMap((n) => [memoryLike(n, seed), textLike(n, seed)])) {
