@@ -17,9 +17,10 @@ export { imageNames } from "./image/names.ts";
 export { encoderSink } from "./migration/encodersink.ts";
 export type { GangNumbers, GangSource, GangSourceOptions } from "./migration/gangsource.ts";
 export type { GangTargetOptions, GuestReturns } from "./migration/gangtarget.ts";
+export type { GuestSink } from "./migration/guestdelivery.ts";
 export type { GuestListener } from "./migration/guesthost.ts";
 export type { GuestSource } from "./migration/guestsource.ts";
-export type { GuestSink } from "./migration/guesttarget.ts";
+
 export type { GuestView } from "./migration/guestview.ts";
 export type { GuestOutcome } from "./migration/outcome.ts";
 export { precopy } from "./migration/precopy.ts";

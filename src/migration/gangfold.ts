@@ -4,7 +4,7 @@ import type { PagefoldError } from "../core/errors.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import { BATCH_PAGES, slabPart } from "../core/slab.ts";
 import type { Batch, FoldSource } from "../pipeline/batch.ts";
-import { type FoldParts, openFoldParts } from "../pipeline/fold.ts";
+import { type FoldParts, type FoldPartsOptions, openFoldParts } from "../pipeline/fold.ts";
 import type { LevelParameters } from "../pipeline/level.ts";
 import type { PagesPlace } from "../pipeline/pipelineparts.ts";
 import { plainEntry } from "../pipeline/plainentry.ts";
@@ -15,7 +15,7 @@ import type { PagesHead } from "../wire/records.ts";
 import { SessionType } from "../wire/sessionframe.ts";
 import { encodeSessionBatch } from "../wire/sessionheads.ts";
 import { AdaptiveLevel } from "./adaptivelevel.ts";
-import { GuestFrames } from "./guestframes.ts";
+import { type FrameEntries, GuestFrames } from "./guestframes.ts";
 import type { FoldedGuest, GuestBatch } from "./guesthost.ts";
 import type { SessionLink } from "./link.ts";
 
@@ -35,6 +35,11 @@ export interface GangFoldOptions {
   readonly onFailure: (error: unknown) => void;
 }
 
+/** The pages of a guest as the pipeline sees them. */
+interface GuestPages extends FoldSource {
+  readonly entries: FrameEntries;
+}
+
 export class GangFold {
   /** Pages by what was found. */
   readonly counts = emptyCounts();
@@ -42,7 +47,7 @@ export class GangFold {
   private readonly options: GangFoldOptions;
   private readonly level: AdaptiveLevel;
   private readonly parts: FoldParts;
-  private readonly guests = new Map<number, FoldedGuest>();
+  private readonly sources = new WeakMap<FoldedGuest, GuestPages>();
   /** Batches with pages that have been added and not emitted, in order. */
   private readonly pending: { guest: FoldedGuest; batch: GuestBatch }[] = [];
   private readonly waiting: (() => void)[] = [];
@@ -50,6 +55,9 @@ export class GangFold {
     clusterCount: 0,
     pages: (head: PagesHead, body: Uint8Array) => this.emit(head, body),
   };
+  /** Batches with pages that have been added. */
+  private batchCount = 0;
+  private readonly over = new AbortController();
   private adding: Promise<unknown> = Promise.resolve();
   private sending: Promise<unknown> = Promise.resolve();
 
@@ -57,16 +65,16 @@ export class GangFold {
     this.resources = resources;
     this.options = options;
     this.level = new AdaptiveLevel(options.levels, options.firstLevel);
-    this.parts = openFoldParts(resources, {
+    const foldOptions: FoldPartsOptions = {
       output: this.output,
       level: this.level,
       pageCount: undefined,
       clusterFd: undefined,
       isReadOnce: true,
       ringLimitBytes: options.slotBytes,
-      previousOf: (batch, page) =>
-        this.guests.get(batch.source.image)?.entries.previous(batch, page),
-    });
+      previousOf: (batch, page) => (batch.source as GuestPages).entries.previous(batch, page),
+    };
+    this.parts = resources.arena.allOrNothing(() => openFoldParts(resources, foldOptions));
     this.parts.slabs.onFree = () => this.wake();
   }
 
@@ -96,42 +104,39 @@ export class GangFold {
     this.parts.slabs.release(slabPtr);
   }
 
-  add(guest: FoldedGuest, batch: GuestBatch): void {
-    this.guests.set(guest.number, guest);
+  add(guest: FoldedGuest, batch: GuestBatch, forgotten: readonly number[]): void {
     if (batch.pageCount === 0) {
+      guest.entries.forget(this.batchCount - 1, forgotten);
       this.forget(batch.slabPtr);
-      this.afterAll(() => void this.sendBatch(guest, batch, undefined).catch(this.fail));
+      this.behindAll(() => this.sendBatch(guest, batch, undefined));
       return;
     }
-    const source: FoldSource = { name: guest.name, image: guest.number, file: undefined };
+    const ordinal = this.batchCount++;
+    guest.entries.sent(ordinal, batch.frames, batch.pageCount);
+    guest.entries.forget(ordinal, forgotten);
     const frames = new GuestFrames(batch.pageCount, batch.frames);
     const { pipeline, scope } = this.parts;
     const { arena } = this.resources;
     const emitted = (done: Batch): void => {
-      const entryOf = (page: number): number => plainEntry(arena, scope, done.slabPtr, page);
-      guest.entries.emitted(done, guest.frameCount, entryOf);
+      guest.entries.emitted(done, (page) => plainEntry(arena, scope, done.slabPtr, page));
     };
     const listener = { counts: this.counts, emitted };
     this.adding = this.adding
       .then(async () => {
         this.pending.push({ guest, batch });
-        await pipeline.addLeased(batch.slabPtr, source, frames, listener, true);
+        await pipeline.addLeased(batch.slabPtr, this.sourceOf(guest), frames, listener, true);
       })
       .catch(this.fail);
   }
 
   /** Runs `action` when all that was added before has been handed to the link. */
   afterAll(action: () => void): void {
-    this.adding = this.adding
-      .then(() => {
-        const run = async (): Promise<void> => this.inTurn(async () => action());
-        void this.parts.pipeline.inOrder(run).catch(this.fail);
-      })
-      .catch(this.fail);
+    this.behindAll(() => this.inTurn(async () => action()));
   }
 
   /** Waits for what is under way and gives everything back. */
   async close(reason: Error | PagefoldError): Promise<void> {
+    this.over.abort(reason);
     this.parts.pipeline.fail(reason);
     await this.adding;
     await this.parts.pipeline.drain().catch(() => undefined);
@@ -147,9 +152,7 @@ export class GangFold {
     if (!next) throw new Error("a batch was emitted that nobody has added");
     this.output.clusterCount += head.clusters.length;
     this.level.observe(this.options.link.queuedBytes > 0);
-    const written = this.sendBatch(next.guest, next.batch, head, body);
-    written.then(() => this.wake()).catch(this.fail);
-    return { bodyOffset: 0, written };
+    return { bodyOffset: 0, written: this.sendBatch(next.guest, next.batch, head, body) };
   }
 
   private sendBatch(
@@ -164,10 +167,20 @@ export class GangFold {
     const script = batch.script.take();
     const head = encodeSessionBatch({ streamBytes, isWithheld, firstKept, script, pages });
     guest.wireBytes += head.length + (body?.length ?? 0);
-    return this.inTurn(async () => {
-      await rate?.wait(head.length + (body?.length ?? 0));
+    const written = this.inTurn(async () => {
+      if (rate) await rate.wait(head.length + (body?.length ?? 0), this.over.signal);
       await link.send(SessionType.BATCH, guest.number, head, body);
     });
+    written.then(() => this.wake()).catch(this.fail);
+    return written;
+  }
+
+  /** Begins `action` when all that was added before has been emitted, and before anything later. */
+  private behindAll(action: () => Promise<void>): void {
+    const begin = async (): Promise<void> => void action().catch(this.fail);
+    this.adding = this.adding
+      .then(() => void this.parts.pipeline.inOrder(begin).catch(this.fail))
+      .catch(this.fail);
   }
 
   /** With a rate, what waits for it must not be overtaken. */
@@ -176,5 +189,15 @@ export class GangFold {
     const done = this.sending.then(action);
     this.sending = done.catch(() => undefined);
     return done;
+  }
+
+  /** One for all batches of a guest: the pipeline keeps them. */
+  private sourceOf(guest: FoldedGuest): GuestPages {
+    let source = this.sources.get(guest);
+    if (!source) {
+      source = { name: guest.name, image: guest.number, file: undefined, entries: guest.entries };
+      this.sources.set(guest, source);
+    }
+    return source;
   }
 }

@@ -47,6 +47,9 @@ export class GangSource {
   private readonly host: GuestHost;
   private readonly running: Promise<void>;
   private failure: PagefoldError | undefined;
+  private closing: Promise<void> | undefined;
+  /** Of migrations that others of the same guest have followed. */
+  private pastBytes = 0;
 
   /** Agrees with the target on what both keep. Takes memory of the engine until `close`. */
   static async open(resources: EngineResources, options: GangSourceOptions): Promise<GangSource> {
@@ -60,6 +63,7 @@ export class GangSource {
       if (answer?.type === SessionType.BYE) throw refusal(link, decodeReason(answer));
       if (answer?.type !== SessionType.HELLO) throw refusal(link, "it gave no answer");
       const { slotBytes: agreed, creditBytes } = decodeHello(answer);
+      if (agreed > slotBytes || creditBytes === 0) throw refusal(link, "it agrees to nothing");
       return new GangSource(resources, link, options, agreed, creditBytes);
     } catch (error) {
       link.destroy(error as Error);
@@ -83,7 +87,7 @@ export class GangSource {
     this.host = {
       tryBegin: () => this.fold.tryBegin(),
       room: () => this.fold.room(),
-      add: (guest, batch) => this.fold.add(guest, batch),
+      add: (guest, batch, forgotten) => this.fold.add(guest, batch, forgotten),
       forget: (slabPtr) => this.fold.forget(slabPtr),
       afterAll: (action) => this.fold.afterAll(action),
       send: (type, guest, head) => this.send(type, guest, head),
@@ -92,15 +96,27 @@ export class GangSource {
     this.running.catch(() => undefined);
   }
 
-  /** Begins to send a guest; its number is its place in `guests`. */
+  /**
+   * Begins to send a guest; its number is its place in `guests`. One that has failed may come
+   * again, when the target is done with it.
+   */
   async guest(
     number: number,
     listener: GuestListener,
     options: FolderOptions = {},
   ): Promise<GuestSource> {
-    if (this.failure) throw this.failure;
     const name = this.options.guests[number];
+    if (name === undefined) throw new RangeError(`there is no guest ${number}`);
     const checksum = await startChecksum();
+    for (let before = this.guests.get(number); before; before = this.guests.get(number)) {
+      if (!before.isOver) throw new PagefoldError("USAGE", `${name} is migrating already`);
+      await before.released;
+      if (this.guests.get(number) !== before) continue;
+      this.pastBytes += before.streamBytes;
+      this.guests.delete(number);
+    }
+    if (this.failure) throw this.failure;
+    if (this.closing) throw new PagefoldError("CONNECTION", "the session was closed");
     const setup = { name, number, checksum, creditBytes: this.creditBytes, ...options };
     const guest = new GuestSource(this.host, listener, setup);
     this.guests.set(number, guest);
@@ -108,7 +124,7 @@ export class GangSource {
   }
 
   get numbers(): GangNumbers {
-    let streamBytes = 0;
+    let streamBytes = this.pastBytes;
     for (const guest of this.guests.values()) streamBytes += guest.streamBytes;
     return { streamBytes, wireBytes: this.link.sentBytes, counts: this.fold.counts };
   }
@@ -124,11 +140,21 @@ export class GangSource {
   }
 
   /** Ends the session; guests that are not done are given up. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.closing ??= this.end();
+    return this.closing;
+  }
+
+  private async end(): Promise<void> {
     for (const guest of this.guests.values()) guest.abort("the source was closed");
+    this.link.expectEnd();
+    const sent = new Promise<void>((resolve) => this.fold.afterAll(resolve));
+    const over = this.running.catch(() => undefined);
+    await Promise.race([sent, over]);
     this.send(SessionType.BYE, 0);
     this.link.end();
-    await this.running.catch(() => undefined);
+    await over;
+    for (const guest of this.guests.values()) guest.lose("the source was closed");
     await this.fold.close(this.failure ?? new Error("the session was closed"));
   }
 
@@ -138,12 +164,16 @@ export class GangSource {
 
   private async follow(): Promise<void> {
     try {
+      let last = "";
       for (let frame = await this.link.next(); frame; frame = await this.link.next()) {
-        if (frame.type === SessionType.BYE) break;
+        if (frame.type === SessionType.BYE) {
+          last = frame.head.length > 0 ? `: ${decodeReason(frame)}` : "";
+          break;
+        }
         this.take(frame);
       }
-      if ([...this.guests.values()].some((guest) => !guest.isOver)) {
-        throw new PagefoldError("CONNECTION", `${this.link.peer}: it has ended the session`);
+      if (!this.closing || last !== "") {
+        throw new PagefoldError("CONNECTION", `${this.link.peer}: it has ended the session${last}`);
       }
     } catch (error) {
       this.fail(error);
@@ -172,7 +202,7 @@ export class GangSource {
         guest.prepared(decodeMark(frame)).catch((error) => this.fail(error));
         break;
       case SessionType.ABORT:
-        guest.lose(decodeReason(frame));
+        guest.aborted(decodeReason(frame));
         break;
       default:
         throw new PagefoldError("CONNECTION", `${this.link.peer}: record type ${frame.type}`);
@@ -183,7 +213,7 @@ export class GangSource {
     if (this.failure) return;
     const isOurs = error instanceof PagefoldError;
     this.failure = isOurs ? error : new PagefoldError("CONNECTION", reasonOf(error));
-    this.link.destroy(this.failure);
+    this.link.refuse(this.failure);
     for (const guest of this.guests.values()) guest.lose(this.failure.message);
     this.fold.wake();
   }

@@ -7,7 +7,7 @@ import type { EngineResources } from "../pipeline/resources.ts";
 import { BatchUnfolder } from "../pipeline/unfold.ts";
 import type { Connection } from "../transport/connection.ts";
 import { startChecksum } from "../wire/checksum.ts";
-import { type SessionFrame, SessionType } from "../wire/sessionframe.ts";
+import { frameName, type SessionFrame, SessionType } from "../wire/sessionframe.ts";
 import {
   decodeHello,
   decodeMark,
@@ -17,7 +17,8 @@ import {
   encodeReason,
   type Hello,
 } from "../wire/sessionheads.ts";
-import { type GuestAnswers, type GuestSink, GuestTarget } from "./guesttarget.ts";
+import type { GuestSink } from "./guestdelivery.ts";
+import { type GuestAnswers, GuestTarget } from "./guesttarget.ts";
 import type { GuestView } from "./guestview.ts";
 import { type LinkTimes, SessionLink } from "./link.ts";
 
@@ -43,7 +44,8 @@ export interface GangTargetOptions {
 
 /** What a sink tells of its hypervisor. */
 export interface GuestReturns extends GuestView {
-  returned(bytes: Uint8Array): void;
+  /** Resolves when more should come. */
+  returned(bytes: Uint8Array): Promise<void>;
   returnEnded(): void;
   abort(reason: string): void;
 }
@@ -70,8 +72,10 @@ export async function serveGang(
     await target.answer(slotBytes);
     await target.follow();
     link.end();
+    await link.closed;
   } catch (error) {
-    link.destroy(error as Error);
+    link.refuse(error as Error);
+    await link.closed;
     throw error;
   } finally {
     await unfolder?.close();
@@ -85,6 +89,7 @@ class GangTarget {
   private readonly hello: Hello;
   private readonly guests = new Map<number, GuestTarget>();
   private readonly open = new Set<GuestTarget>();
+  private creditBytes = 0;
   private failure: PagefoldError | undefined;
 
   constructor(
@@ -103,20 +108,14 @@ class GangTarget {
   async answer(slotBytes: number): Promise<void> {
     const { guests, scope } = this.hello;
     const { scope: ours = "", expects } = this.options;
-    const unknown = guests.find((name) => !expects(name));
-    const reason =
-      unknown !== undefined
-        ? `no guest ${JSON.stringify(unknown)} is expected here`
-        : scope !== ours
-          ? `its scope is ${JSON.stringify(ours)}, not ${JSON.stringify(scope)}`
-          : undefined;
-    if (reason !== undefined) {
-      await this.link.send(SessionType.BYE, 0, encodeReason(reason));
-      this.link.end();
-      throw new PagefoldError("CONNECTION", `${this.link.peer}: refused: ${reason}`);
+    const unknown = guests.find((name, i) => !expects(name) || guests.indexOf(name) !== i);
+    if (unknown !== undefined) this.refuse(`no guest ${JSON.stringify(unknown)} is expected here`);
+    if (scope !== ours) {
+      this.refuse(`its scope is ${JSON.stringify(ours)}, not ${JSON.stringify(scope)}`);
     }
     const share = Math.floor(CREDIT_BYTES / Math.max(1, guests.length));
-    const creditBytes = Math.max(MIN_GUEST_CREDIT_BYTES, Math.min(share, MAX_GUEST_CREDIT_BYTES));
+    this.creditBytes = Math.max(MIN_GUEST_CREDIT_BYTES, Math.min(share, MAX_GUEST_CREDIT_BYTES));
+    const { creditBytes } = this;
     const answer = encodeHello({ scope, slotBytes, creditBytes, guests });
     await this.link.send(SessionType.HELLO, 0, answer);
   }
@@ -124,7 +123,11 @@ class GangTarget {
   async follow(): Promise<void> {
     try {
       for (let frame = await this.link.next(); frame; frame = await this.link.next()) {
-        if (frame.type === SessionType.BYE) break;
+        if (frame.type === SessionType.BYE) {
+          if (frame.head.length > 0) throw lost(this.link, decodeReason(frame));
+          await this.settle();
+          break;
+        }
         await this.take(frame);
       }
       if (this.failure) throw this.failure;
@@ -135,9 +138,22 @@ class GangTarget {
     }
   }
 
+  /** Nothing more comes: what has come may still be on its way to the hypervisors. */
+  private async settle(): Promise<void> {
+    this.link.expectEnd();
+    const settled = [...this.open].filter(({ isLeft }) => isLeft).map((guest) => guest.settle());
+    await Promise.race([Promise.all(settled), this.link.closed]);
+  }
+
   private async take(frame: SessionFrame): Promise<void> {
-    const guest = this.guests.get(frame.guest) ?? (await this.begin(frame.guest));
-    switch (frame.type) {
+    const { type } = frame;
+    let guest = this.guests.get(frame.guest);
+    if (!guest || guest.isLeft) {
+      if (type === SessionType.ABORT) return this.decline(frame);
+      if (type !== SessionType.BATCH) throw lost(this.link, `${frameName(frame)} without a stream`);
+      guest = await this.begin(frame.guest);
+    }
+    switch (type) {
       case SessionType.BATCH:
         return this.batch(guest, frame);
       case SessionType.PREPARE:
@@ -147,10 +163,18 @@ class GangTarget {
       case SessionType.END:
         return guest.end(decodeMark(frame));
       case SessionType.ABORT:
-        return guest.lose(decodeReason(frame));
+        return guest.aborted(decodeReason(frame));
       default:
-        throw lost(this.link, `record type ${frame.type}`);
+        throw lost(this.link, `${frameName(frame)} is not for us`);
     }
+  }
+
+  /** The source has given up a guest of which nothing came: its hypervisor need not know. */
+  private decline(frame: SessionFrame): void {
+    const reason = decodeReason(frame);
+    this.options.onGuestOver(this.nameOf(frame.guest), reason);
+    const answer = encodeReason(reason);
+    this.link.send(SessionType.ABORT, frame.guest, answer).catch(() => undefined);
   }
 
   /** Into the slots it goes, whatever has become of the guest: others may name its content. */
@@ -164,29 +188,39 @@ class GangTarget {
   }
 
   private async begin(number: number): Promise<GuestTarget> {
-    const name = this.hello.guests[number];
-    if (name === undefined) throw lost(this.link, `there is no guest ${number}`);
+    const name = this.nameOf(number);
+    const { creditBytes } = this;
     const checksum = await startChecksum();
     const answers: GuestAnswers = {
-      send: (type, guest, head) => void this.link.send(type, guest, head).catch(() => undefined),
+      send: (type, guest, head) => this.link.send(type, guest, head).catch(() => undefined),
       fail: (error) => this.fail(error),
       over: (guest, reason) => {
         this.open.delete(guest);
         this.options.onGuestOver(guest.name, reason);
       },
     };
-    const guest: GuestTarget = new GuestTarget(answers, { name, number, checksum });
+    const guest: GuestTarget = new GuestTarget(answers, { name, number, checksum, creditBytes });
     this.guests.set(number, guest);
     this.open.add(guest);
     guest.connect(this.options.sinkOf(name, guest));
     return guest;
   }
 
+  private nameOf(number: number): string {
+    const name = this.hello.guests[number];
+    if (name === undefined) throw lost(this.link, `there is no guest ${number}`);
+    return name;
+  }
+
+  private refuse(reason: string): never {
+    throw lost(this.link, `refused: ${reason}`);
+  }
+
   private fail(error: unknown): void {
     if (this.failure) return;
     const isOurs = error instanceof PagefoldError;
     this.failure = isOurs ? error : new PagefoldError("CONNECTION", reasonOf(error));
-    this.link.destroy(this.failure);
+    this.link.refuse(this.failure);
     for (const guest of this.open) guest.lose(this.failure.message);
   }
 }

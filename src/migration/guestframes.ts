@@ -1,6 +1,7 @@
 // What the target has of each frame of a guest: pages that are sent again are deltas against it.
 import { NO_ENTRY } from "../kernels/abi.ts";
 import type { Batch, FrameList } from "../pipeline/batch.ts";
+import { HISTORY_LAG } from "../pipeline/history.ts";
 
 /** The pages of a batch, numbered from 0, and which frames of the guest they are. */
 export class GuestFrames implements FrameList {
@@ -23,36 +24,78 @@ export class GuestFrames implements FrameList {
   }
 }
 
+/** Frames of one chunk of the list: taken when one of them is sent. */
+const CHUNK_BITS = 14;
+const CHUNK_MASK = 2 ** CHUNK_BITS - 1;
+
+/** What a batch, or what followed it, has changed. */
+interface Change {
+  readonly ordinal: number;
+  readonly frames: ArrayLike<number>;
+  readonly count: number;
+  /** By frame; undefined before the batch was emitted. */
+  entries: Uint32Array | undefined;
+}
+
+/**
+ * By frame: table entry of the last content that was stored without references. A batch sees what
+ * became of batches up to HISTORY_LAG before it and no later ones, however fast these were: what is
+ * sent must not depend on the time that it takes.
+ */
 export class FrameEntries {
-  /** By frame: table entry of the last content that was stored without references. */
-  private entries = new Uint32Array(0);
+  private readonly chunks: (Uint32Array | undefined)[] = [];
+  /** What later batches will see, in order. */
+  private readonly changes: Change[] = [];
 
   /** The entry that a page of a batch may be a delta against. */
   previous(batch: Batch, page: number): number | undefined {
     const frames = (batch.frames as GuestFrames).guestFrames;
-    const entry = frames ? this.entries[frames[page]] : NO_ENTRY;
+    if (!frames) return undefined;
+    this.see(batch.ordinal - HISTORY_LAG);
+    const frame = frames[page];
+    const entry = this.chunks[frame >>> CHUNK_BITS]?.[frame & CHUNK_MASK] ?? NO_ENTRY;
     return entry === NO_ENTRY ? undefined : entry;
   }
 
-  /** Notes what became of the pages of an emitted batch; there are `frameCount` frames. */
-  emitted(batch: Batch, frameCount: number, entryOf: (page: number) => number): void {
+  /** Pages of these frames are sent with the batch of this number. */
+  sent(ordinal: number, frames: Uint32Array, count: number): void {
+    this.changes.push({ ordinal, frames, count, entries: undefined });
+  }
+
+  /** Behind the batch of this number frames have got another content, of which nothing is kept. */
+  forget(ordinal: number, frames: readonly number[]): void {
+    const { length: count } = frames;
+    if (count === 0) return;
+    this.changes.push({ ordinal, frames, count, entries: new Uint32Array(count).fill(NO_ENTRY) });
+  }
+
+  /** Notes what became of the pages of an emitted batch. */
+  emitted(batch: Batch, entryOf: (page: number) => number): void {
     const list = batch.frames as GuestFrames;
-    const frames = list.guestFrames;
-    if (!frames) return;
-    if (this.entries.length < frameCount) {
-      const larger = new Uint32Array(frameCount).fill(NO_ENTRY);
-      larger.set(this.entries);
-      this.entries = larger;
-    }
-    for (let page = 0; page < list.length; page++) {
-      const entry = entryOf(page);
-      if (entry !== NO_ENTRY) this.entries[frames[page]] = entry;
-    }
+    const change = this.changes.find((one) => one.ordinal === batch.ordinal && !one.entries);
+    if (change) change.entries = Uint32Array.from({ length: change.count }, (_, i) => entryOf(i));
     list.guestFrames = undefined;
   }
 
-  /** Their content is another one now, of which nothing is kept. */
-  forget(frames: readonly number[]): void {
-    for (const frame of frames) if (frame < this.entries.length) this.entries[frame] = NO_ENTRY;
+  private see(ordinal: number): void {
+    for (let [first] = this.changes; first; [first] = this.changes) {
+      const { entries } = first;
+      if (first.ordinal > ordinal || !entries) return;
+      // A page that became a delta leaves the content before it as the best there is.
+      const isForgotten = !(first.frames instanceof Uint32Array);
+      for (let i = 0; i < first.count; i++) {
+        if (isForgotten || entries[i] !== NO_ENTRY) this.set(first.frames[i], entries[i]);
+      }
+      this.changes.shift();
+    }
+  }
+
+  private set(frame: number, entry: number): void {
+    let chunk = this.chunks[frame >>> CHUNK_BITS];
+    if (!chunk) {
+      chunk = new Uint32Array(2 ** CHUNK_BITS).fill(NO_ENTRY);
+      this.chunks[frame >>> CHUNK_BITS] = chunk;
+    }
+    chunk[frame & CHUNK_MASK] = entry;
   }
 }

@@ -9,7 +9,6 @@ import type { GuestOutcome } from "./outcome.ts";
 export interface FoldedGuest {
   readonly name: string;
   readonly number: number;
-  readonly frameCount: number;
   readonly entries: FrameEntries;
   /** Bytes that went over the link for it: the gang counts them. */
   wireBytes: number;
@@ -27,8 +26,11 @@ export interface GuestHost {
   tryBegin(): { slabPtr: number; pages: Uint8Array } | undefined;
   /** Resolves when there may be room. */
   room(): Promise<void>;
-  /** Sends a batch on its way, after all before it. */
-  add(guest: FoldedGuest, batch: GuestBatch): void;
+  /**
+   * Sends a batch on its way, after all before it. Behind it the content of `forgotten` frames is
+   * none that was sent as a page.
+   */
+  add(guest: FoldedGuest, batch: GuestBatch, forgotten: readonly number[]): void;
   /** Gives a slab back that was not used. */
   forget(slabPtr: number): void;
   /** Runs `action` when all that was added before has been handed to the link. */
@@ -38,8 +40,8 @@ export interface GuestHost {
 
 /** Where what comes back for a guest goes, and who is told. */
 export interface GuestListener {
-  /** Bytes of the return path. */
-  returned(bytes: Uint8Array): void;
+  /** Bytes of the return path, to keep; a promise resolves when they have been taken. */
+  returned(bytes: Uint8Array): Promise<void> | void;
   /** The return path has ended. */
   returnEnded(): void;
   /**

@@ -42,8 +42,9 @@ export class GuestIntake implements FoldedGuest {
   readonly entries = new FrameEntries();
   readonly progress = new StreamProgress();
   wireBytes = 0;
-  /** Bytes of the stream: taken, and taken over by the target. */
+  /** Bytes of the stream: taken, in batches that were handed over, and taken by the target. */
   takenBytes = 0;
+  addedBytes = 0;
   creditedBytes = 0;
   /** Whether what comes now must not be released before the source has committed. */
   isWithheld = false;
@@ -99,12 +100,12 @@ export class GuestIntake implements FoldedGuest {
     const batch = this.current;
     this.current = undefined;
     if (!batch) return;
-    this.entries.forget(this.folder.takeForgotten());
     if (batch.streamBytes === 0) {
       this.host.forget(batch.slabPtr);
     } else {
+      this.addedBytes += batch.streamBytes;
       this.progress.batch(batch);
-      this.host.add(this, batch);
+      this.host.add(this, batch, this.folder.takeForgotten());
     }
   }
 

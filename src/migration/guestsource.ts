@@ -11,6 +11,9 @@ import type { GuestView } from "./guestview.ts";
 import type { GuestOutcome } from "./outcome.ts";
 import type { StreamStage } from "./streamprogress.ts";
 
+/** More of a return path does not wait for the hypervisor: it never has that much to say. */
+const MAX_RETURN_BYTES = 16 << 20;
+
 type State = "streaming" | "prepared" | "committed" | "over";
 
 export class GuestSource implements GuestView {
@@ -20,6 +23,15 @@ export class GuestSource implements GuestView {
   private readonly returnPath = new ReturnPath();
   private state: State = "streaming";
   private prepareMark: StreamMark | undefined;
+  /** Whether END or ABORT was sent: nothing may follow. */
+  private hasSaidLast = false;
+  /** Bytes of the return path that have not been taken. */
+  private returnBytes = 0;
+  private release: () => void = () => undefined;
+  /** Resolves when the target says nothing more of it. */
+  readonly released = new Promise<void>((resolve) => {
+    this.release = resolve;
+  });
 
   constructor(host: GuestHost, listener: GuestListener, setup: GuestSetup) {
     this.host = host;
@@ -89,61 +101,77 @@ export class GuestSource implements GuestView {
 
   /** The hypervisor has closed its end. */
   end(): void {
-    if (this.isOver) return;
+    if (this.isOver || this.hasSaidLast) return;
     if (this.state !== "committed") {
       this.abort(`${this.name}: QEMU at the source ended the migration before it was complete`);
       return;
     }
     this.intake.flush();
-    const mark = encodeMark(this.intake.mark);
-    this.host.afterAll(() => this.host.send(SessionType.END, this.intake.number, mark));
-    if (this.returnPath.hasSucceeded) this.finish(this.success());
+    this.sayLast(SessionType.END, encodeMark(this.intake.mark));
+    this.finishIfDone();
   }
 
   /** Gives this guest up, with a reason for the other side. */
   abort(reason: string): void {
-    if (this.isOver) return;
-    this.host.send(SessionType.ABORT, this.intake.number, encodeReason(reason));
-    this.lose(reason);
+    if (!this.isOver) this.finish(this.outcomeOfLoss(reason), reason);
   }
 
-  /** The target has given it up, or the session is lost. */
+  /** The target has given it up. */
+  aborted(reason: string): void {
+    this.release();
+    this.abort(reason);
+  }
+
+  /** The session is over. */
   lose(reason: string): void {
-    if (!this.isOver) this.finish(this.outcomeOfLoss(reason));
+    this.release();
+    this.abort(reason);
   }
 
   returned(bytes: Uint8Array): void {
     if (this.isOver) return;
     this.returnPath.take(bytes);
     if (this.returnPath.hasSucceeded) this.intake.progress.answered();
-    this.listener.returned(bytes);
+    this.returnBytes += bytes.length;
+    if (this.returnBytes > MAX_RETURN_BYTES) throw this.broken("more than its QEMU takes");
+    const taken = (): void => {
+      this.returnBytes -= bytes.length;
+    };
+    Promise.resolve(this.listener.returned(bytes)).then(taken, taken);
+    this.finishIfDone();
   }
 
   /** The QEMU at the target has closed its end. */
   returnEnded(): void {
+    this.release();
     if (this.isOver) return;
     this.listener.returnEnded();
     if (this.state !== "committed") {
       this.abort(`${this.name}: QEMU at the target ended the migration before it was complete`);
     } else if (!this.returnPath.hasSucceeded) {
-      this.lose(`${this.name}: QEMU at the target has closed its socket without an answer`);
+      this.abort(`${this.name}: QEMU at the target has closed its socket without an answer`);
     }
   }
 
   credited(streamBytes: number): void {
-    if (streamBytes > this.intake.takenBytes) throw this.broken(`credit for ${streamBytes} bytes`);
+    if (streamBytes > this.intake.addedBytes) throw this.broken(`credit for ${streamBytes} bytes`);
     this.intake.creditedBytes = Math.max(this.intake.creditedBytes, streamBytes);
   }
 
   /** The target has found a hash. */
   async prepared(mark: StreamMark): Promise<void> {
+    if (this.isOver) return;
     const expected = this.prepareMark;
     if (this.state !== "prepared" || !expected) throw this.broken("PREPARED was not asked for");
     this.prepareMark = undefined;
     if (mark.hash !== expected.hash || mark.streamBytes !== expected.streamBytes) {
       throw this.broken(`another hash at byte ${expected.streamBytes}`);
     }
-    await this.listener.commit(mark);
+    try {
+      await this.listener.commit(mark);
+    } catch (error) {
+      this.fail(error);
+    }
     if (this.isOver) return;
     this.state = "committed";
     this.intake.progress.committed();
@@ -172,7 +200,8 @@ export class GuestSource implements GuestView {
     const { name, returnPath } = this;
     if (this.state !== "committed") return { kind: "failed", name, reason };
     if (returnPath.hasSucceeded) return this.success();
-    if (returnPath.shutValue !== undefined) {
+    // In post-copy it ran there before it failed.
+    if (returnPath.shutValue !== undefined && this.phase !== "postcopy") {
       const answer = `QEMU at the target could not load it and answered ${returnPath.shutValue}`;
       return { kind: "failed", name, reason: `${name}: ${answer}` };
     }
@@ -188,10 +217,22 @@ export class GuestSource implements GuestView {
     else this.abort(`${this.name}: ${error instanceof Error ? error.stack : error}`);
   }
 
-  private finish(outcome: GuestOutcome): void {
+  private finishIfDone(): void {
+    const hasEnded = this.state === "committed" && this.hasSaidLast;
+    if (hasEnded && this.returnPath.hasSucceeded) this.finish(this.success(), "");
+  }
+
+  private finish(outcome: GuestOutcome, reason: string): void {
     this.state = "over";
     this.intake.close();
+    if (!this.hasSaidLast) this.sayLast(SessionType.ABORT, encodeReason(reason));
     this.listener.ended(outcome);
+  }
+
+  /** Behind all of its batches, so that another migration of the guest may follow. */
+  private sayLast(type: SessionType, head: Uint8Array): void {
+    this.hasSaidLast = true;
+    this.host.afterAll(() => this.host.send(type, this.intake.number, head));
   }
 
   private broken(what: string): PagefoldError {

@@ -1,6 +1,7 @@
 // One guest of a gang at the target: its stream is put together again and goes to the hypervisor
 // that waits for it. What decides is withheld until the source has committed.
-import { PagefoldError, reasonOf } from "../core/errors.ts";
+import { PagefoldError } from "../core/errors.ts";
+import { MAX_SESSION_STREAM_BYTES } from "../core/limits.ts";
 import type { UnfoldedPages } from "../pipeline/unfold.ts";
 import { StreamUnfolder } from "../qemu/unfolder.ts";
 import type { RunningChecksum } from "../wire/checksum.ts";
@@ -11,40 +12,38 @@ import {
   type SessionBatch,
   type StreamMark,
 } from "../wire/sessionheads.ts";
+import { GuestDelivery, type GuestSink } from "./guestdelivery.ts";
 import type { GuestView } from "./guestview.ts";
 import type { StreamStage } from "./streamprogress.ts";
 
-/** More than that is not withheld: only the last of it has to be. */
-const MAX_WITHHELD_BYTES = 64 << 20;
+/** Bytes of a return path that go into one record. */
+const RETURN_BYTES = 64 << 10;
 const NO_PAGES = new Uint8Array(0);
-
-/** Where the stream of a guest goes. */
-export interface GuestSink {
-  /** Takes the next bytes, which it may keep; resolves when more should come. */
-  write(bytes: Uint8Array): Promise<void>;
-  /** The stream is complete. */
-  end(): void;
-  /** There will be no more, and what came is not to be used. */
-  abort(reason: string): void;
-}
 
 /** What a guest at the target needs from its session. */
 export interface GuestAnswers {
-  send(type: SessionType, guest: number, head?: Uint8Array): void;
+  send(type: SessionType, guest: number, head?: Uint8Array): Promise<void>;
   /** The session cannot go on. */
   fail(error: unknown): void;
   /** Nothing more will happen to the guest; `reason` if it did not get here. */
   over(guest: GuestTarget, reason: string | undefined): void;
 }
 
+export interface GuestTargetSetup {
+  readonly name: string;
+  readonly number: number;
+  /** Of a stream of which nothing has come. */
+  readonly checksum: RunningChecksum;
+  /** Bytes of the stream that may be under way. */
+  readonly creditBytes: number;
+}
+
 export class GuestTarget implements GuestView {
   readonly name: string;
   readonly number: number;
-  /** Bytes of the stream: put together, and taken over by the sink. */
+  /** Bytes of the stream that have been put together. */
   streamBytes = 0;
-  deliveredBytes = 0;
   wireBytes = 0;
-  isCommitted = false;
   /** Only the source sees these. */
   readonly round = 0;
   readonly roundPages = 0;
@@ -53,48 +52,57 @@ export class GuestTarget implements GuestView {
   readonly doubtMs = undefined;
   /** Pages that went through the session. */
   pageCount = 0;
-  private sink: GuestSink | undefined;
   private readonly answers: GuestAnswers;
   private readonly checksum: RunningChecksum;
   private readonly unfolder: StreamUnfolder;
-  private readonly withheld: Uint8Array[] = [];
-  private withheldBytes = 0;
+  private readonly delivery: GuestDelivery;
   private unfolding: Promise<void> = Promise.resolve();
-  private writing: Promise<void> = Promise.resolve();
+  private readonly creditLimit: number;
+  private receivedBytes = 0;
   private creditedBytes = 0;
+  private isPrepared = false;
   private hasEnded = false;
-  private hasReturned = false;
+  /** Whether END or ABORT was sent, and received. */
+  private hasSaidLast = false;
+  private hasHeardLast = false;
   private isOver = false;
 
-  constructor(
-    answers: GuestAnswers,
-    setup: { name: string; number: number; checksum: RunningChecksum },
-  ) {
+  constructor(answers: GuestAnswers, setup: GuestTargetSetup) {
     this.answers = answers;
     this.name = setup.name;
     this.number = setup.number;
     this.checksum = setup.checksum;
+    this.creditLimit = setup.creditBytes;
     this.unfolder = new StreamUnfolder(setup.name);
+    this.delivery = new GuestDelivery({
+      taken: (streamBytes) => this.credit(streamBytes),
+      failed: (reason) => this.abort(`${this.name}: ${reason}`),
+    });
   }
 
   /** Says where the stream will go. What comes before waits. */
   connect(sink: Promise<GuestSink>): void {
-    this.writing = sink.then(
-      (found) => {
-        this.sink = found;
-        if (this.isOver) found.abort(`${this.name}: the migration was given up`);
-      },
-      (error) => this.abort(`${this.name}: ${reasonOf(error)}`),
-    );
+    this.delivery.connect(sink);
   }
 
   get phase(): StreamStage {
     if (this.streamBytes === 0) return "waiting";
-    return this.withheldBytes > 0 ? "handover" : "memory";
+    return this.delivery.withheldBytes > 0 ? "handover" : "memory";
+  }
+
+  /** Whether the source says nothing more of it: another migration of the guest may follow. */
+  get isLeft(): boolean {
+    return this.hasHeardLast;
   }
 
   /** Takes part of the stream; its pages come when they are restored. */
   batch(batch: SessionBatch, pages: Promise<UnfoldedPages> | undefined): void {
+    if (!this.isOver) this.receivedBytes += batch.streamBytes;
+    const aheadBytes = this.receivedBytes - this.creditedBytes;
+    if (aheadBytes > this.creditLimit + MAX_SESSION_STREAM_BYTES) {
+      const fault = `${aheadBytes} bytes are under way, ${this.creditLimit} were agreed`;
+      this.answers.fail(new PagefoldError("CONNECTION", `session: ${this.name}: ${fault}`));
+    }
     this.inTurn(async () => {
       const restored = await pages;
       try {
@@ -111,7 +119,8 @@ export class GuestTarget implements GuestView {
       if (this.isOver) return;
       const found = { streamBytes: this.streamBytes, hash: this.checksum.digest() };
       if (found.hash === mark.hash && found.streamBytes === mark.streamBytes) {
-        this.answers.send(SessionType.PREPARED, this.number, encodeMark(found));
+        this.isPrepared = true;
+        this.say(SessionType.PREPARED, encodeMark(found));
       } else {
         const reason = `byte ${found.streamBytes}: the stream is another one than at the source`;
         this.abort(`${this.name}: ${reason}`);
@@ -119,56 +128,98 @@ export class GuestTarget implements GuestView {
     });
   }
 
+  /** What was withheld is released. */
   commit(): void {
     this.inTurn(async () => {
-      this.isCommitted = true;
-      for (const bytes of this.withheld.splice(0)) this.deliver(bytes, 0);
+      if (this.isOver) return;
+      if (!this.isPrepared) {
+        throw new PagefoldError("CONNECTION", `session: ${this.name}: COMMIT before PREPARED`);
+      }
+      this.delivery.release();
     });
   }
 
   /** The source's stream has ended. */
   end(mark: StreamMark): void {
+    this.hasHeardLast = true;
     this.inTurn(async () => {
-      if (!this.isCommitted || mark.hash !== this.checksum.digest()) {
+      if (this.isOver) return;
+      if (!this.delivery.isReleased || mark.hash !== this.checksum.digest()) {
         this.abort(`${this.name}: the stream has ended, but is not complete`);
         return;
       }
-      this.writing = this.writing.then(() => {
-        this.sink?.end();
+      void this.delivery.end().then(() => {
         this.hasEnded = true;
-        this.finishIfDone();
+        if (this.hasSaidLast) this.finish();
       });
     });
   }
 
-  /** Bytes of the hypervisor's return path. */
-  returned(bytes: Uint8Array): void {
-    if (!this.isOver) this.answers.send(SessionType.RETURN, this.number, bytes);
+  /** The source has given it up. */
+  aborted(reason: string): void {
+    this.hasHeardLast = true;
+    this.lose(reason);
+    this.sayLast(SessionType.ABORT, encodeReason(reason));
+  }
+
+  /**
+   * The source has said all: resolves when its stream has been delivered, as far as it came. What
+   * its hypervisor may have to say is not waited for.
+   */
+  async settle(): Promise<void> {
+    await this.unfolding;
+    if (this.isOver) return;
+    await this.delivery.end();
+    this.finish();
+  }
+
+  /** Bytes of the hypervisor's return path; resolves when more should come. */
+  async returned(bytes: Uint8Array): Promise<void> {
+    let said: Promise<void> | undefined;
+    for (let at = 0; at < bytes.length; at += RETURN_BYTES) {
+      said = this.say(SessionType.RETURN, bytes.subarray(at, at + RETURN_BYTES));
+    }
+    await said;
   }
 
   /** The hypervisor has closed its end. */
   returnEnded(): void {
-    if (this.isOver) return;
-    this.answers.send(SessionType.END, this.number);
-    this.hasReturned = true;
-    this.finishIfDone();
+    this.sayLast(SessionType.END);
+    if (this.hasEnded) this.finish();
   }
 
   /** Gives the guest up and tells the source. */
   abort(reason: string): void {
     if (this.isOver) return;
-    this.answers.send(SessionType.ABORT, this.number, encodeReason(reason));
+    this.sayLast(SessionType.ABORT, encodeReason(reason));
     this.lose(reason);
   }
 
   /** The source has given the guest up, or is lost. What was released cannot be taken back. */
   lose(reason: string): void {
     if (this.isOver) return;
+    if (this.delivery.isReleased) {
+      void this.delivery.end();
+      this.finish();
+    } else {
+      this.delivery.abort(reason);
+      this.finish(reason);
+    }
+  }
+
+  private finish(reason?: string): void {
+    if (this.isOver) return;
     this.isOver = true;
-    this.withheld.length = 0;
-    if (this.isCommitted) this.writing = this.writing.then(() => this.sink?.end());
-    else this.sink?.abort(reason);
-    this.answers.over(this, this.isCommitted ? undefined : reason);
+    this.answers.over(this, reason);
+  }
+
+  private async say(type: SessionType, head?: Uint8Array): Promise<void> {
+    if (!this.hasSaidLast) await this.answers.send(type, this.number, head);
+  }
+
+  private sayLast(type: SessionType, head?: Uint8Array): void {
+    void this.say(type, head);
+    this.hasSaidLast = true;
   }
 
   private inTurn(action: () => Promise<void>): void {
@@ -185,43 +236,12 @@ export class GuestTarget implements GuestView {
     this.streamBytes += length;
     this.pageCount += pageCount;
     this.checksum.update(bytes);
-    if (batch.isWithheld && !this.isCommitted) this.withhold(bytes);
-    else this.deliver(bytes);
+    this.delivery.take(bytes, batch.isWithheld);
   }
 
-  private withhold(bytes: Uint8Array): void {
-    this.withheld.push(bytes);
-    this.withheldBytes += bytes.length;
-    // The source may go on meanwhile: what is withheld does not wait for the hypervisor.
-    this.credit(bytes.length);
-    while (this.withheldBytes > MAX_WITHHELD_BYTES) {
-      const first = this.withheld.shift() as Uint8Array;
-      this.withheldBytes -= first.length;
-      this.deliver(first, 0);
-    }
-  }
-
-  private deliver(bytes: Uint8Array, creditBytes = bytes.length): void {
-    this.writing = this.writing.then(async () => {
-      try {
-        if (!this.isOver || this.isCommitted) await this.sink?.write(bytes);
-      } catch (error) {
-        this.abort(`${this.name}: QEMU at the target: ${reasonOf(error)}`);
-      }
-      this.deliveredBytes += bytes.length;
-      if (!this.isOver && creditBytes > 0) this.credit(creditBytes);
-    });
-  }
-
-  private credit(byteLength: number): void {
-    this.creditedBytes += byteLength;
-    const mark = encodeMark({ streamBytes: this.creditedBytes, hash: 0n });
-    this.answers.send(SessionType.CREDIT, this.number, mark);
-  }
-
-  private finishIfDone(): void {
-    if (this.isOver || !this.hasEnded || !this.hasReturned) return;
-    this.isOver = true;
-    this.answers.over(this, undefined);
+  private credit(streamBytes: number): void {
+    if (this.isOver || streamBytes <= this.creditedBytes) return;
+    this.creditedBytes = streamBytes;
+    void this.say(SessionType.CREDIT, encodeMark({ streamBytes, hash: 0n }));
   }
 }

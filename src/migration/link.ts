@@ -10,10 +10,15 @@ import {
   SessionFrameReader,
   SessionType,
 } from "../wire/sessionframe.ts";
+import { encodeReason } from "../wire/sessionheads.ts";
 
 /** A peer is asked for a sign of life this often, and given up after as long as this. */
 const HEARTBEAT_MS = 1000;
 const SILENCE_MS = 6000;
+/** Who breaks the rules may read why, but not for longer. */
+const FAREWELL_MS = 500;
+/** Answers to signs of life wait for nobody: who sends us more than it reads is alive. */
+const MAX_PONG_QUEUE_BYTES = 1 << 16;
 /** How often the speed is measured, and what an earlier one counts when a slower one is seen. */
 const MEASURED_MS = 100;
 const DECAY = 0.9;
@@ -26,17 +31,26 @@ export interface LinkTimes {
 
 export class SessionLink {
   readonly peer: string;
+  /** Resolves when the connection is over. */
+  readonly closed: Promise<void>;
   private readonly connection: Connection;
   private readonly checksum: Checksum;
   private readonly reader: SessionFrameReader;
   private readonly heartbeat: NodeJS.Timeout;
+  private readonly heartbeatMs: number;
   private readonly silenceMs: number;
   /** Speed of the link while it has something to send. */
   bytesPerMs = 0;
   private measured = { at: performance.now(), sentBytes: 0 };
   private sequence = 0;
-  private heardAt = performance.now();
-  private heardBytes = 0;
+  private beatAt = performance.now();
+  /** Received, or sent when nothing but the end is awaited. */
+  private movedBytes = 0;
+  private silentMs = 0;
+  private isReading = false;
+  private isEnding = false;
+  private isClosed = false;
+  private farewell: NodeJS.Timeout | undefined;
 
   constructor(connection: Connection, checksum: Checksum, times: LinkTimes = {}) {
     this.connection = connection;
@@ -44,8 +58,13 @@ export class SessionLink {
     this.peer = connection.peer;
     this.reader = new SessionFrameReader(new PieceReader(pieces(connection), undefined), checksum);
     this.silenceMs = times.silenceMs ?? SILENCE_MS;
-    this.heartbeat = setInterval(() => this.beat(), times.heartbeatMs ?? HEARTBEAT_MS);
-    connection.closed.then(() => clearInterval(this.heartbeat));
+    this.heartbeatMs = times.heartbeatMs ?? HEARTBEAT_MS;
+    this.heartbeat = setInterval(() => this.beat(), this.heartbeatMs);
+    this.closed = connection.closed.then(() => {
+      this.isClosed = true;
+      clearInterval(this.heartbeat);
+      clearTimeout(this.farewell);
+    });
   }
 
   get sentBytes(): number {
@@ -77,24 +96,57 @@ export class SessionLink {
 
   /** The next frame that means something to the session; undefined when the peer has ended. */
   async next(): Promise<SessionFrame | undefined> {
-    for (;;) {
-      const frame = await this.reader.next().catch((error) => {
-        throw this.lost(error);
-      });
-      if (frame?.type === SessionType.PING) this.send(SessionType.PONG, 0).catch(() => undefined);
-      else if (frame?.type !== SessionType.PONG) return frame;
+    this.isReading = true;
+    try {
+      for (;;) {
+        const frame = await this.reader.next();
+        if (frame?.type === SessionType.PING) this.answer();
+        else if (frame?.type !== SessionType.PONG) return frame;
+      }
+    } catch (error) {
+      throw this.lost(error);
+    } finally {
+      this.isReading = false;
     }
   }
 
-  /** Ends the connection after what was sent. */
+  /**
+   * Ends the connection after what was sent. A peer that does not end it as well is given up like
+   * one that is silent.
+   */
   end(): void {
-    clearInterval(this.heartbeat);
+    this.expectEnd();
     this.connection.end();
+  }
+
+  /** From now on the peer has as long as it may be silent until the connection has to be over. */
+  expectEnd(): void {
+    if (this.isEnding) return;
+    this.isEnding = true;
+    this.silentMs = 0;
+    this.movedBytes = this.connection.sentBytes;
+  }
+
+  /** Ends a session that cannot go on and says why, as far as the peer still listens. */
+  refuse(error: Error): void {
+    if (this.farewell || this.isClosed) return;
+    const prefix = `${this.peer}: `;
+    const { message } = error;
+    const reason = message.startsWith(prefix) ? message.slice(prefix.length) : message;
+    this.send(SessionType.BYE, 0, encodeReason(reason)).catch(() => undefined);
+    this.end();
+    this.farewell = setTimeout(() => this.destroy(error), FAREWELL_MS);
   }
 
   destroy(reason: Error): void {
     clearInterval(this.heartbeat);
+    clearTimeout(this.farewell);
     this.connection.destroy(reason);
+  }
+
+  private answer(): void {
+    if (this.connection.queuedBytes > MAX_PONG_QUEUE_BYTES) return;
+    this.send(SessionType.PONG, 0).catch(() => undefined);
   }
 
   /** Counts the fastest tenth of a second of late: others tell more of the sender than the link. */
@@ -110,16 +162,23 @@ export class SessionLink {
 
   private beat(): void {
     const now = performance.now();
-    const { receivedBytes } = this.connection;
-    if (receivedBytes !== this.heardBytes) {
-      this.heardBytes = receivedBytes;
-      this.heardAt = now;
+    const { sentBytes, receivedBytes } = this.connection;
+    const movedBytes = this.isEnding ? sentBytes : receivedBytes;
+    // A process that was stopped, or was busy, has not listened for as long as it believes; nor
+    // has a session that takes its time over what it was given.
+    if (this.isReading || this.isEnding) {
+      this.silentMs += Math.min(now - this.beatAt, 2 * this.heartbeatMs);
     }
-    const silentMs = now - this.heardAt;
-    if (silentMs > this.silenceMs) {
-      const reason = `nothing was heard for ${Math.round(silentMs / 1000)} s`;
+    this.beatAt = now;
+    if (movedBytes !== this.movedBytes) this.silentMs = 0;
+    this.movedBytes = movedBytes;
+    if (this.silentMs > this.silenceMs) {
+      const seconds = Math.round(this.silentMs / 1000);
+      const reason = this.isEnding
+        ? `it has not ended the session for ${seconds} s`
+        : `nothing was heard for ${seconds} s`;
       this.destroy(new PagefoldError("CONNECTION", `${this.peer}: ${reason}`));
-    } else {
+    } else if (!this.isEnding) {
       this.send(SessionType.PING, 0).catch(() => undefined);
     }
   }

@@ -62,6 +62,8 @@ export class SlotRing {
    * CONNECTION when there would be more than was agreed.
    */
   async put(body: Uint8Array, clusters: readonly ClusterEntry[]): Promise<void> {
+    // A segment of no bytes is never in the way: it would hide those behind it.
+    if (clusters.length === 0) return;
     const start = await this.room(body.length, clusters.length);
     this.arena.bytes.set(body, this.region.ptr + start);
     let at = this.region.ptr + start;
@@ -75,10 +77,10 @@ export class SlotRing {
     this.segments.push({ start, byteLength, firstCluster, endCluster, unread: undefined });
   }
 
-  /** Where all clusters are that there are now. */
+  /** Where all clusters are that there are now and may be named. */
   get places(): PlacesRegion {
-    const { session, placesPtr: ptr, clusterCount: count, placeCapacity: cycle } = this;
-    return { session, ptr, count, cycle };
+    const { session, placesPtr: ptr, clusterCount: count, firstKept: first } = this;
+    return { session, ptr, first, count, cycle: this.placeCapacity };
   }
 
   /** Clusters below `firstKept` will not be named any more; `readers` may still read them. */

@@ -23,12 +23,16 @@ export class BatchUnfolder {
   private readonly slots: SlotRing;
   private readonly running = new Set<Promise<unknown>>();
 
-  /** `slotBytes` of clusters are kept, as was agreed with the source. LIMIT when there is no room. */
+  /** Keeps `slotBytes` of clusters, as was agreed with the source. LIMIT when there is no room. */
   constructor(resources: EngineResources, slotBytes: number) {
     this.resources = resources;
     const { arena, pool } = resources;
-    this.slabs = new SlabPool(arena, slabCount(pool.threads));
-    this.slots = new SlotRing(arena, slotBytes);
+    const { slabs, slots } = arena.allOrNothing(() => ({
+      slabs: new SlabPool(arena, slabCount(pool.threads)),
+      slots: new SlotRing(arena, slotBytes),
+    }));
+    this.slabs = slabs;
+    this.slots = slots;
   }
 
   /** The most slots that `arena` has room for beside the slabs. */
@@ -84,10 +88,12 @@ export class BatchUnfolder {
   ): Promise<UnfoldedPages> {
     const { arena, pool } = this.resources;
     const { slabPtr } = task;
-    const { fault } = await pool.run<"unfold">(task);
-    if (fault) {
+    try {
+      const { fault } = await pool.run<"unfold">(task);
+      if (fault) throw new PagefoldError("DAMAGED", `session: ${fault.reason}`);
+    } catch (error) {
       this.slabs.release(slabPtr);
-      throw new PagefoldError("DAMAGED", `session: ${fault.reason}`);
+      throw error;
     }
     const pages = arena.at(slabPart(slabPtr, "pages"), pageCount * PAGE_BYTES);
     return { pages, pageCount, release: () => this.slabs.release(slabPtr) };

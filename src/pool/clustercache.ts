@@ -36,6 +36,8 @@ export class ClusterCache {
       this.session = places.session;
       this.divide(LEAST_SLOT_BYTES);
     }
+    // Whether it is still held would depend on who had it last.
+    if (places.first !== undefined && cluster < places.first) return undefined;
     let decoded = this.held.get(cluster);
     if (decoded) this.held.delete(cluster);
     else decoded = this.load(cluster, places);

@@ -50,6 +50,8 @@ export interface PlacesRegion {
   readonly session: number;
   readonly ptr: number;
   readonly count: number;
+  /** Clusters below this number are not there any more. */
+  readonly first?: number | undefined;
   /** Records that there are, if numbers go on beyond: cluster n has number n modulo this. */
   readonly cycle?: number | undefined;
 }

@@ -2,7 +2,7 @@
 // waits for it at a unix socket.
 import { PagefoldError, reasonOf } from "../core/errors.ts";
 import { type GuestReturns, serveGang } from "../migration/gangtarget.ts";
-import type { GuestSink } from "../migration/guesttarget.ts";
+import type { GuestSink } from "../migration/guestdelivery.ts";
 import type { EngineResources } from "../pipeline/resources.ts";
 import { parseAddress, refuseUnprotected } from "../transport/address.ts";
 import { connect } from "../transport/connect.ts";

@@ -1,0 +1,106 @@
+// Hands the stream of one guest at the target to the hypervisor that waits for it. What decides is
+// withheld until it is released; what was released cannot be taken back.
+import { reasonOf } from "../core/errors.ts";
+
+/** More than that is not withheld: only the last of it has to be. */
+const MAX_WITHHELD_BYTES = 64 << 20;
+
+/** Where the stream of a guest goes. */
+export interface GuestSink {
+  /** Takes the next bytes, which it may keep; resolves when more should come. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** The stream is complete. */
+  end(): void;
+  /** There will be no more, and what came is not to be used. */
+  abort(reason: string): void;
+}
+
+export interface DeliveryListener {
+  /** So much of the stream has been taken, or is withheld, which waits for no hypervisor. */
+  taken(streamBytes: number): void;
+  /** The hypervisor takes no more. */
+  failed(reason: string): void;
+}
+
+export class GuestDelivery {
+  /** Bytes of the stream that wait for the release. */
+  withheldBytes = 0;
+  isReleased = false;
+  private readonly listener: DeliveryListener;
+  private readonly withheld: Uint8Array[] = [];
+  private sink: GuestSink | undefined;
+  private deliveredBytes = 0;
+  private abortReason: string | undefined;
+  private isEnding = false;
+  /** All that was handed over has been taken. */
+  private writing: Promise<void> = Promise.resolve();
+
+  constructor(listener: DeliveryListener) {
+    this.listener = listener;
+  }
+
+  /** Says where the stream will go; once, first of all. What comes before waits. */
+  connect(sink: Promise<GuestSink>): void {
+    this.writing = sink.then(
+      (found) => {
+        this.sink = found;
+        if (this.abortReason !== undefined) found.abort(this.abortReason);
+      },
+      (error) => this.listener.failed(reasonOf(error)),
+    );
+  }
+
+  /** Behind what is withheld nothing goes on before it, whatever is said of it. */
+  take(bytes: Uint8Array, isWithheld: boolean): void {
+    if (this.isReleased || !(isWithheld || this.withheld.length > 0)) {
+      this.deliver(bytes);
+      return;
+    }
+    this.withheld.push(bytes);
+    this.withheldBytes += bytes.length;
+    while (this.withheldBytes > MAX_WITHHELD_BYTES) {
+      const first = this.withheld.shift() as Uint8Array;
+      this.withheldBytes -= first.length;
+      this.deliver(first);
+    }
+    this.tell();
+  }
+
+  release(): void {
+    this.isReleased = true;
+    this.withheldBytes = 0;
+    for (const bytes of this.withheld.splice(0)) this.deliver(bytes);
+  }
+
+  /** Nothing more comes. Resolves when the hypervisor has taken all, and knows. */
+  end(): Promise<void> {
+    if (!this.isEnding) this.writing = this.writing.then(() => this.sink?.end());
+    this.isEnding = true;
+    return this.writing;
+  }
+
+  /** Nothing more is to come, and what has come is not to be used. For what was not released. */
+  abort(reason: string): void {
+    this.abortReason = reason;
+    this.withheld.length = 0;
+    this.withheldBytes = 0;
+    this.sink?.abort(reason);
+  }
+
+  private deliver(bytes: Uint8Array): void {
+    this.writing = this.writing.then(async () => {
+      if (this.abortReason !== undefined) return;
+      try {
+        await this.sink?.write(bytes);
+      } catch (error) {
+        this.listener.failed(`QEMU at the target: ${reasonOf(error)}`);
+      }
+      this.deliveredBytes += bytes.length;
+      this.tell();
+    });
+  }
+
+  private tell(): void {
+    this.listener.taken(this.deliveredBytes + this.withheldBytes);
+  }
+}
