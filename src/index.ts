@@ -20,7 +20,6 @@ export type { GangTargetOptions, GuestReturns } from "./migration/gangtarget.ts"
 export type { GuestSink } from "./migration/guestdelivery.ts";
 export type { GuestListener } from "./migration/guesthost.ts";
 export type { GuestSource } from "./migration/guestsource.ts";
-
 export type { GuestView } from "./migration/guestview.ts";
 export type { GuestOutcome } from "./migration/outcome.ts";
 export { precopy } from "./migration/precopy.ts";
