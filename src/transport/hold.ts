@@ -8,11 +8,12 @@ import { PagefoldError, reasonOf } from "../core/errors.ts";
 
 /**
  * It ends when its stdin does, unless it was told to keep: then it goes on until it is told
- * something else, and says what it does when there is nobody to tell.
+ * something else, and says what it does when there is nobody to tell. Whoever would have read that
+ * may be gone with us, which must not end it; and from then on it keeps nobody waiting for more.
  */
 const SCRIPT =
-  'read -r word && [ "$word" = keep ] || exit 0; read -r _ && exit 0; trap "" HUP INT; ' +
-  'echo "$1 (held by process $$)" >&2; exec sleep 2147483647';
+  'trap "" HUP INT PIPE; read -r word && [ "$word" = keep ] || exit 0; read -r _ && exit 0; ' +
+  'echo "$1 (held by process $$)" >&2; exec sleep 2147483647 2>/dev/null';
 
 export class HeldSocket {
   private readonly child: ChildProcess;
