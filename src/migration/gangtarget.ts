@@ -121,17 +121,20 @@ class GangTarget {
   }
 
   async follow(): Promise<void> {
+    let hasSaidGoodbye = false;
     try {
       for (let frame = await this.link.next(); frame; frame = await this.link.next()) {
         if (frame.type === SessionType.BYE) {
           if (frame.head.length > 0) throw lost(this.link, decodeReason(frame));
           await this.settle();
+          hasSaidGoodbye = true;
           break;
         }
         await this.take(frame);
       }
       if (this.failure) throw this.failure;
-      if (this.open.size > 0) throw lost(this.link, "it ended before its guests were complete");
+      const isAbrupt = !hasSaidGoodbye || this.open.size > 0;
+      if (isAbrupt) throw lost(this.link, "it ended before its guests were complete");
     } catch (error) {
       this.fail(error);
       throw this.failure;

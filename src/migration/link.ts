@@ -15,6 +15,8 @@ import { encodeReason } from "../wire/sessionheads.ts";
 /** A peer is asked for a sign of life this often, and given up after as long as this. */
 const HEARTBEAT_MS = 1000;
 const SILENCE_MS = 6000;
+/** As many times longer a frame may take to be complete: behind a wrong length none ever is. */
+const FRAME_SILENCES = 10;
 /** Who breaks the rules may read why, but not for longer. */
 const FAREWELL_MS = 500;
 /** Answers to signs of life wait for nobody: who sends us more than it reads is alive. */
@@ -46,7 +48,9 @@ export class SessionLink {
   private beatAt = performance.now();
   /** Received, or sent when nothing but the end is awaited. */
   private movedBytes = 0;
+  /** Since a byte was received, and since a frame was. */
   private silentMs = 0;
+  private framelessMs = 0;
   private isReading = false;
   private isEnding = false;
   private isClosed = false;
@@ -100,6 +104,7 @@ export class SessionLink {
     try {
       for (;;) {
         const frame = await this.reader.next();
+        this.framelessMs = 0;
         if (frame?.type === SessionType.PING) this.answer();
         else if (frame?.type !== SessionType.PONG) return frame;
       }
@@ -166,21 +171,28 @@ export class SessionLink {
     const movedBytes = this.isEnding ? sentBytes : receivedBytes;
     // A process that was stopped, or was busy, has not listened for as long as it believes; nor
     // has a session that takes its time over what it was given.
-    if (this.isReading || this.isEnding) {
-      this.silentMs += Math.min(now - this.beatAt, 2 * this.heartbeatMs);
-    }
+    const passedMs = Math.min(now - this.beatAt, 2 * this.heartbeatMs);
     this.beatAt = now;
+    if (this.isReading || this.isEnding) this.silentMs += passedMs;
+    if (this.isReading) this.framelessMs += passedMs;
     if (movedBytes !== this.movedBytes) this.silentMs = 0;
     this.movedBytes = movedBytes;
-    if (this.silentMs > this.silenceMs) {
-      const seconds = Math.round(this.silentMs / 1000);
-      const reason = this.isEnding
-        ? `it has not ended the session for ${seconds} s`
-        : `nothing was heard for ${seconds} s`;
-      this.destroy(new PagefoldError("CONNECTION", `${this.peer}: ${reason}`));
-    } else if (!this.isEnding) {
-      this.send(SessionType.PING, 0).catch(() => undefined);
+    const fault = this.fault;
+    if (fault !== undefined)
+      this.destroy(new PagefoldError("CONNECTION", `${this.peer}: ${fault}`));
+    else if (!this.isEnding) this.send(SessionType.PING, 0).catch(() => undefined);
+  }
+
+  /** Why the peer has to be given up. */
+  private get fault(): string | undefined {
+    const { silentMs, framelessMs, silenceMs } = this;
+    const seconds = (ms: number): string => `for ${Math.round(ms / 1000)} s`;
+    if (silentMs > silenceMs) {
+      const what = this.isEnding ? "it has not ended the session" : "nothing was heard";
+      return `${what} ${seconds(silentMs)}`;
     }
+    if (framelessMs <= FRAME_SILENCES * silenceMs) return undefined;
+    return `no record was complete ${seconds(framelessMs)}`;
   }
 
   private lost(error: unknown): PagefoldError {
