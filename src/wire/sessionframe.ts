@@ -94,7 +94,8 @@ export class SessionFrameReader {
 
   /** The next frame, valid until the next call; undefined at the end. Throws DAMAGED. */
   async next(): Promise<SessionFrame | undefined> {
-    const header = (await this.pieces.take(SESSION_HEADER_BYTES)).slice();
+    // Copies, whatever a piece is: the slice of a Buffer is a view.
+    const header = new Uint8Array(await this.pieces.take(SESSION_HEADER_BYTES));
     if (header.length === 0) return undefined;
     if (header.length < SESSION_HEADER_BYTES) throw damage("it ends in a header");
     const view = new DataView(header.buffer);
@@ -114,7 +115,7 @@ export class SessionFrameReader {
     if (view.getUint8(5) !== 0 || view.getUint32(20, true) !== 0) {
       throw damage(`${name}: reserved bytes are not zero`);
     }
-    const head = (await this.pieces.take(headBytes)).slice();
+    const head = new Uint8Array(await this.pieces.take(headBytes));
     if (head.length < headBytes) throw damage(`${name}: it ends in the head`);
     const sum = this.checksum(header.subarray(0, CHECKSUM_OFFSET), head);
     if (sum !== view.getBigUint64(CHECKSUM_OFFSET, true)) throw damage(`${name}: wrong checksum`);
