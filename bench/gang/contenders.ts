@@ -29,8 +29,14 @@ export function contenders(
   ];
   // QEMU does not encrypt either.
   const words = ["--insecure", ...tunnelWords];
-  if (hasTunnel()) all.push({ name: "pagefold", options: { via: { words } } });
-  if (!names) return all;
+  if (hasTunnel()) {
+    all.push({ name: "pagefold", options: { via: { words } } });
+    for (const level of ["store", "fast", "balanced"]) {
+      const sourceWords = ["--level", level];
+      all.push({ name: `pagefold-${level}`, options: { via: { words, sourceWords } } });
+    }
+  }
+  if (!names) return all.filter(({ name }) => !name.startsWith("pagefold-"));
   return names.map((name) => {
     const found = all.find((contender) => contender.name === name);
     if (found) return found;

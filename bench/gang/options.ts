@@ -5,7 +5,8 @@ import { WORKLOADS, type Workload } from "../../scripts/vm/gang.ts";
 export const USAGE = `npm run bench:gang -- [options]
   --mbit N,…        speeds of the link in Mbit/s (default: 1000,10000)
   --runs N          measured runs of each setting (default: 3)
-  --settings S,…    of default, xbzrle, multifd-zstd, pagefold (default: all there are)
+  --settings S,…    of default, xbzrle, multifd-zstd, pagefold, and pagefold-LEVEL
+                    (default: the first four)
   --workloads W,…   one guest each, of ${WORKLOADS.join(", ")} (default: redis,redis,nginx,churn)
   --memory MiB      of each guest (default: 256)
   --rate N          operations a second of each guest (default: the workload's own)
