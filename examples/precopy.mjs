@@ -30,7 +30,7 @@ if (process.argv[2] === "target") {
   const pause = async () => clearInterval(guest);
   const resume = async () => void (guest = run());
   const prepare = async () => void target.stdio[3].end();
-  const commit = async () => console.log(`${memory[5]} is ${await once(target, "message")}`);
+  const commit = async () => console.log(`${memory[5]} is ${(await once(target, "message"))[0]}`);
   const sink = encoderSink({ encoder: engine.encoder(), name: "guest", write, prepare, commit });
   console.log(await precopy({ frameCount: FRAMES, read, takeDirty, pause, resume }, sink));
 }

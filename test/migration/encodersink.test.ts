@@ -1,5 +1,7 @@
 // Pre-copy through the engine: a guest that writes between reads, an encoder, a decoder. What has
 // been decoded when the guest is handed over is what the guest is.
+import { fork } from "node:child_process";
+import { once } from "node:events";
 import { describe, expect, it } from "vitest";
 import type { Engine } from "../../src/api.ts";
 import { encoderSink } from "../../src/migration/encodersink.ts";
@@ -144,5 +146,16 @@ describe("encoder sink", () => {
     });
     await precopy(guest, sink);
     expect(target.equals(guest.memory)).toBe(true);
+  });
+
+  it("works between two processes", async () => {
+    const example = new URL("../../examples/precopy.mjs", import.meta.url);
+    const child = fork(example, { stdio: ["ignore", "pipe", "inherit", "ipc"] });
+    let text = "";
+    child.stdout?.on("data", (bytes) => {
+      text += bytes;
+    });
+    expect(await once(child, "close")).toEqual([0, null]);
+    expect(text).toMatch(/^(\d+) is \1\n/);
   });
 });
