@@ -75,6 +75,8 @@ export class FrameEntries {
     const change = this.changes.find((one) => one.ordinal === batch.ordinal && !one.entries);
     if (change) change.entries = Uint32Array.from({ length: change.count }, (_, i) => entryOf(i));
     list.guestFrames = undefined;
+    // Whoever looks from now on comes later; not all of them look.
+    this.see(batch.ordinal - HISTORY_LAG);
   }
 
   private see(ordinal: number): void {

@@ -16,6 +16,11 @@ function streamsOf(random: SeededRandom, count: number, pages: number): Uint8Arr
   return Array.from({ length: count }, () => guestStream(random, shared, { pages }).bytes);
 }
 
+/** What a test may look at although nobody else can. */
+interface Folding {
+  fold: { parts: { pipeline: { firstKept: number } } };
+}
+
 /** Feeds all guests at once and closes the session when they are done. */
 async function migrateAll(setup: GangSetup, random: SeededRandom): Promise<Gang> {
   const gang = await openGang(setup);
@@ -106,6 +111,21 @@ describe("a gang", () => {
     const levels = [levelParameters("store"), levelParameters("fast"), levelParameters("balanced")];
     const setup = { streams, source: { levels, firstLevel: 1 } };
     expectMigrated(await migrateAll(setup, random), streams);
+  });
+
+  it.each([
+    ["drops the oldest", 160 << 20],
+    ["can keep next to nothing", 112 << 20],
+  ])("moves when the target %s", async (_, memoryBytes) => {
+    const random = seededRandom(randomSeed("gang"));
+    const shared = sharedPages(random, 16_000);
+    const shape = { pages: 14_000, dirtied: 6000, rounds: 4 };
+    const streams = [0, 1].map(() => guestStream(random, shared, shape).bytes);
+    const targetEngine = await openResources(1, memoryBytes);
+    const gang = await migrateAll({ streams, targetEngine }, random);
+    expectMigrated(gang, streams);
+    const { firstKept } = (gang.source as unknown as Folding).fold.parts.pipeline;
+    expect(firstKept).toBeGreaterThan(500);
   });
 
   it("sends the same bytes, whoever is faster", async () => {
