@@ -38,40 +38,37 @@ export async function listen(address: Address, options: ListenOptions = {}): Pro
         allowHalfOpen: true,
       })
     : createServer({ pauseOnConnect: true, allowHalfOpen: true });
-  let remove = async (): Promise<void> => {};
-  let bound = address;
-  if (address.kind === "unix") remove = await listenUnix(server, address.path, options);
-  else {
+  // Before anybody can connect: a connection that nobody hears of is never closed.
+  const listener = new Listener(server, address, options);
+  if (address.kind === "unix") {
+    listener.removeSocket = await listenUnix(server, address.path, options);
+  } else {
     server.listen({ host: address.host, port: address.port });
     await once(server, "listening").catch((error) => {
       throw linkError(formatAddress(address), error);
     });
-    bound = { ...address, port: (server.address() as AddressInfo).port };
+    listener.address = { ...address, port: (server.address() as AddressInfo).port };
   }
-  return new Listener(server, bound, remove, options);
+  listener.closeOn(options.signal);
+  return listener;
 }
 
 /** Open until `close`. */
 export class Listener {
   /** Where it listens; the port is the one that the system chose if 0 was asked for. */
-  readonly address: Address;
+  address: Address;
+  /** Takes the socket's file away. */
+  removeSocket: () => Promise<void> = async () => undefined;
   private readonly server: Server;
-  private readonly removeSocket: () => Promise<void>;
   private readonly waiting: Connection[] = [];
   private readonly takers: ((connection: Connection) => void)[] = [];
   private readonly over: Promise<never>;
   private fail: (reason: Error) => void = () => {};
   private closing: Promise<void> | undefined;
 
-  constructor(
-    server: Server,
-    address: Address,
-    removeSocket: () => Promise<void>,
-    { tls, signal, onRefused }: ListenOptions,
-  ) {
+  constructor(server: Server, address: Address, { tls, onRefused }: ListenOptions) {
     this.server = server;
     this.address = address;
-    this.removeSocket = removeSocket;
     this.over = new Promise((_, reject) => {
       this.fail = reject;
     });
@@ -95,6 +92,9 @@ export class Listener {
         this.offer(acceptedConnection(socket, peerOf(socket, place)));
       });
     }
+  }
+
+  closeOn(signal: AbortSignal | undefined): void {
     signal?.addEventListener("abort", () => void this.close(), { once: true });
     if (signal?.aborted) void this.close();
   }
