@@ -130,6 +130,7 @@ class GangTarget {
           hasSaidGoodbye = true;
           break;
         }
+        if (this.failure) break;
         await this.take(frame);
       }
       if (this.failure) throw this.failure;
@@ -194,6 +195,7 @@ class GangTarget {
     const name = this.nameOf(number);
     const { creditBytes } = this;
     const checksum = await startChecksum();
+    if (this.failure) throw this.failure;
     const answers: GuestAnswers = {
       send: (type, guest, head) => this.link.send(type, guest, head).catch(() => undefined),
       fail: (error) => this.fail(error),

@@ -66,6 +66,11 @@ export class GuestDelivery {
     this.tell();
   }
 
+  /** Resolves when the hypervisor has taken all that came so far and is not withheld. */
+  get delivered(): Promise<void> {
+    return this.writing;
+  }
+
   release(): void {
     this.isReleased = true;
     this.withheldBytes = 0;

@@ -44,6 +44,8 @@ export class GuestTarget implements GuestView {
   /** Bytes of the stream that have been put together. */
   streamBytes = 0;
   wireBytes = 0;
+  /** Whether the source says nothing more of it: another migration of the guest may follow. */
+  isLeft = false;
   /** Only the source sees these. */
   readonly round = 0;
   readonly roundPages = 0;
@@ -62,9 +64,8 @@ export class GuestTarget implements GuestView {
   private creditedBytes = 0;
   private isPrepared = false;
   private hasEnded = false;
-  /** Whether END or ABORT was sent, and received. */
+  /** Whether END or ABORT was sent. */
   private hasSaidLast = false;
-  private hasHeardLast = false;
   private isOver = false;
 
   constructor(answers: GuestAnswers, setup: GuestTargetSetup) {
@@ -88,11 +89,6 @@ export class GuestTarget implements GuestView {
   get phase(): StreamStage {
     if (this.streamBytes === 0) return "waiting";
     return this.delivery.withheldBytes > 0 ? "handover" : "memory";
-  }
-
-  /** Whether the source says nothing more of it: another migration of the guest may follow. */
-  get isLeft(): boolean {
-    return this.hasHeardLast;
   }
 
   /** Takes part of the stream; its pages come when they are restored. */
@@ -119,13 +115,20 @@ export class GuestTarget implements GuestView {
       if (this.isOver) return;
       const found = { streamBytes: this.streamBytes, hash: this.checksum.digest() };
       if (found.hash === mark.hash && found.streamBytes === mark.streamBytes) {
-        this.isPrepared = true;
-        this.say(SessionType.PREPARED, encodeMark(found));
+        // A hypervisor that fails before must not be found out behind COMMIT. Other guests need
+        // the slabs of later turns: so this one does not wait.
+        void this.delivery.delivered.then(() => this.prepared(found));
       } else {
         const reason = `byte ${found.streamBytes}: the stream is another one than at the source`;
         this.abort(`${this.name}: ${reason}`);
       }
     });
+  }
+
+  private prepared(found: StreamMark): void {
+    if (this.isOver) return;
+    this.isPrepared = true;
+    void this.say(SessionType.PREPARED, encodeMark(found));
   }
 
   /** What was withheld is released. */
@@ -141,7 +144,7 @@ export class GuestTarget implements GuestView {
 
   /** The source's stream has ended. */
   end(mark: StreamMark): void {
-    this.hasHeardLast = true;
+    this.isLeft = true;
     this.inTurn(async () => {
       if (this.isOver) return;
       if (!this.delivery.isReleased || mark.hash !== this.checksum.digest()) {
@@ -157,7 +160,7 @@ export class GuestTarget implements GuestView {
 
   /** The source has given it up. */
   aborted(reason: string): void {
-    this.hasHeardLast = true;
+    this.isLeft = true;
     this.lose(reason);
     this.sayLast(SessionType.ABORT, encodeReason(reason));
   }

@@ -110,10 +110,15 @@ describe("a target", () => {
     const { largestFreeBytes } = resources.arena;
     const peer = await openedPeer(resources);
     misbehave(peer);
+    // Who comes behind must not be begun and left alone.
+    if (line.source.includes("vm0")) peer.bytes(1, [5]);
     const error = await peer.serving;
     expect(lineOf(error)).toMatch(line);
     expect(resources.arena.largestFreeBytes).toBe(largestFreeBytes);
-    for (const sink of peer.sinks.values()) expect(sink.ended).toBe(false);
+    for (const { ended, aborted } of peer.sinks.values()) {
+      expect(ended).toBe(false);
+      expect(aborted).toBeDefined();
+    }
   });
 
   it("restores what is referred to, whoever brought it, and releases only what was committed", async () => {
@@ -145,6 +150,20 @@ describe("a target", () => {
       ["vm1", "vm1: killed"],
       ["vm0", undefined],
     ]);
+  });
+
+  it("answers for a hypervisor only when that has taken all it may have", async () => {
+    const peer = await openedPeer(await openResources(1));
+    // This one takes nothing more after its first bytes.
+    peer.bytes(1, [1, 2]);
+    peer.bytes(1, [3], { isWithheld: true });
+    peer.send(SessionType.PREPARE, 1, markOf([1, 2, 3]));
+    peer.bytes(0, [4]);
+    peer.send(SessionType.PREPARE, 0, markOf([4]));
+    const first = (await peer.next()) as SessionFrame;
+    expect([first.type, first.guest]).toEqual([SessionType.PREPARED, 0]);
+    peer.send(SessionType.COMMIT, 1);
+    expect(lineOf(await peer.serving)).toMatch(/vm1: COMMIT before PREPARED$/);
   });
 
   it("does not release a stream that is another one than at the source", async () => {

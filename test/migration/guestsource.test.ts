@@ -148,6 +148,18 @@ describe("one guest of a gang", () => {
     expect(gang.incoming.get("vm0")?.runs).toBe(false);
   });
 
+  it("is taken to be complete when a stream that may have ended falls silent", async () => {
+    const random = seededRandom(randomSeed("gang"));
+    const shape = { pages: 50, hasDescription: false };
+    const { bytes } = guestStream(random, sharedPages(random, 10), shape);
+    const gang = await openGang({ streams: [bytes] });
+    const before = performance.now();
+    await feed(await gang.begin(0), bytes, random);
+    expect((await gang.outgoing[0].over).kind).toBe("migrated");
+    expect(performance.now() - before).toBeGreaterThan(190);
+    expect(gang.incoming.get("vm0")?.bytes.equals(bytes)).toBe(true);
+  });
+
   it("that waits for room ends when the session is closed", async () => {
     const { random, gang } = await threeGuests({
       onIncoming(incoming) {

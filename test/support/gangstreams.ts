@@ -12,6 +12,8 @@ export interface GuestShape {
   readonly dirtied?: number;
   readonly rounds?: number;
   readonly isPostcopy?: boolean;
+  /** Some machine types end without one. */
+  readonly hasDescription?: boolean;
   /** XBZRLE records among what is sent again. */
   readonly hasXbzrle?: boolean;
 }
@@ -51,8 +53,9 @@ export function guestStream(
   }
   if (!isPostcopy) {
     part(3, dirty(random, shared, memory, dirtied >> 2), false);
-    maker.event("ramEnd").devices(random, 6).u8(0).description().event("end");
-    return maker.made();
+    maker.event("ramEnd").devices(random, 6).u8(0);
+    if (shape.hasDescription !== false) maker.description();
+    return maker.event("end").made();
   }
   maker.command(6, random.bytes(60)).event("package");
   const inner = new StreamMaker().command(4).devices(random, 3).command(5).made().bytes;
