@@ -98,11 +98,11 @@ export class Gang {
     }
   }
 
-  /** Starts what a migration to the other host needs; see `Move`. */
-  async prepare(options: MoveOptions): Promise<Move> {
+  /** Starts what a migration to the other host needs, of all guests or some; see `Move`. */
+  async prepare(options: MoveOptions, guests = this.guests): Promise<Move> {
     const from = this.link[this.#from];
     const to = this.link[this.#from === "a" ? "b" : "a"];
-    return Move.prepare(this.guests, { link: this.link, from, to }, options);
+    return Move.prepare(guests, { link: this.link, from, to }, options);
   }
 
   /** Moves all guests to the other host; when that fails, they are where they were. */
@@ -111,7 +111,7 @@ export class Gang {
     try {
       await move.begin();
       const report = await move.finish(await move.settled(limitMs), limitMs);
-      this.moved(move);
+      this.moved(move.targets);
       return report;
     } catch (error) {
       await move.abandon();
@@ -119,9 +119,9 @@ export class Gang {
     }
   }
 
-  /** The guests of a finished move are the gang from now on. */
-  moved(move: Move): void {
-    this.guests = move.targets;
+  /** The gang is at the other host from now on, in these QEMUs. */
+  moved(guests: readonly Guest[]): void {
+    this.guests = guests;
     this.#from = this.#from === "a" ? "b" : "a";
   }
 

@@ -1,10 +1,10 @@
 // One migration of a whole gang: all guests at once from one host to the other, straight from QEMU
 // to QEMU or through a tunnel. Step by step, so that a test can break something in between.
-import { setTimeout as sleep } from "node:timers/promises";
 import { differingPages } from "./compare.ts";
 import type { Guest } from "./guest.ts";
 import type { Host, Link } from "./link.ts";
 import type { GuestOutcome, MoveReport } from "./outcome.ts";
+import { FINAL, untilIdle, untilRounds } from "./querymigrate.ts";
 import { openRoute, type Route } from "./route.ts";
 import { configure, type Setting } from "./setting.ts";
 import type { Tunnel, TunnelOptions } from "./tunnel.ts";
@@ -17,23 +17,20 @@ export interface MoveOptions extends Setting {
    * paused": RAM is compared before it goes on. Default: "starts".
    */
   arrival?: "starts" | "stays paused";
-  /** Switches to post-copy so long after the begin. */
-  postCopyAfterMs?: number;
+  /** Switches to post-copy when so many passes over the memory are done. */
+  postCopyAfterRounds?: number;
 }
-
-const POLL_MS = 20;
-/** What QEMU says when it will do no more by itself. */
-const FINAL = ["completed", "failed", "cancelled", "postcopy-paused"];
 
 export class Move {
   readonly sources: readonly Guest[];
-  readonly targets: readonly Guest[];
+  targets: readonly Guest[];
   readonly tunnel: Tunnel | undefined;
-  #options: MoveOptions;
+  readonly options: MoveOptions;
   #link: Link;
   #from: Host;
   #to: Host;
   #uris: readonly string[];
+  #incoming: readonly string[];
   #startedMs = 0;
   #sentBefore: readonly number[] = [];
   #cpuBefore = 0;
@@ -43,16 +40,17 @@ export class Move {
     targets: readonly Guest[],
     { link, from, to }: { link: Link; from: Host; to: Host },
     options: MoveOptions,
-    { uris, tunnel }: Route,
+    { uris, incoming, tunnel }: Route,
   ) {
     this.sources = sources;
     this.targets = targets;
     this.tunnel = tunnel;
-    this.#options = options;
+    this.options = options;
     this.#link = link;
     this.#from = from;
     this.#to = to;
     this.#uris = uris;
+    this.#incoming = incoming;
   }
 
   /** Starts the target's QEMUs, and the tunnel; nothing moves yet. */
@@ -84,10 +82,28 @@ export class Move {
     await Promise.all(
       this.sources.map((source, i) => source.qmp.execute("migrate", { uri: this.#uris[i] })),
     );
-    const { postCopyAfterMs } = this.#options;
-    if (postCopyAfterMs === undefined) return;
-    await sleep(postCopyAfterMs);
-    await Promise.all(this.sources.map(({ qmp }) => qmp.execute("migrate-start-postcopy")));
+    const { postCopyAfterRounds: rounds } = this.options;
+    if (rounds === undefined) return;
+    await Promise.all(
+      this.sources.map(async (source) => {
+        await untilRounds(source, rounds);
+        await source.qmp.execute("migrate-start-postcopy");
+      }),
+    );
+  }
+
+  /** Orders one guest to migrate once more, to a new QEMU; resolves when that has ended. */
+  async retry(i: number, limitMs: number): Promise<GuestOutcome> {
+    const [source, before, uri] = [this.sources[i], this.targets[i], this.#incoming[i]];
+    await before.close();
+    const target = source.arrival(before.options);
+    this.targets = this.targets.with(i, target);
+    await target.connect();
+    for (const guest of [source, target]) await configure(guest, settingOf(this.options));
+    await target.qmp.execute("migrate-incoming", { uri });
+    this.#startedMs = Date.now();
+    await source.qmp.execute("migrate", { uri: this.#uris[i] });
+    return this.#outcome(i, limitMs);
   }
 
   /** Resolves when every source has reached an end of its migration, whichever. */
@@ -106,7 +122,7 @@ export class Move {
       const { source, target } = this.tunnel ?? {};
       throw new Error([...reasons, source?.complaint, target?.complaint].join("\n"));
     }
-    const isPaused = this.#options.arrival === "stays paused";
+    const isPaused = this.options.arrival === "stays paused";
     const arrived = await Promise.all(
       this.targets.map(({ qmp }) =>
         qmp.event(
@@ -143,8 +159,9 @@ export class Move {
   async running(): Promise<("source" | "target")[][]> {
     return Promise.all(
       this.sources.map(async (source, i) => [
-        ...((await source.runs()) ? (["source"] as const) : []),
+        // This first: a guest goes from the source to the target, and never runs on both.
         ...((await this.targets[i].runs()) ? (["target"] as const) : []),
+        ...((await source.runs()) ? (["source"] as const) : []),
       ]),
     );
   }
@@ -208,24 +225,15 @@ export class Move {
 }
 
 function settingOf(options: MoveOptions): Setting {
-  const { capabilities = [], parameters = {}, via, postCopyAfterMs } = options;
+  const { capabilities = [], parameters = {}, via, postCopyAfterRounds } = options;
   return {
     capabilities: [
       ...capabilities,
       ...(via === "tcp" ? [] : ["return-path"]),
-      ...(postCopyAfterMs === undefined ? [] : ["postcopy-ram"]),
+      ...(postCopyAfterRounds === undefined ? [] : ["postcopy-ram"]),
     ],
     parameters,
   };
-}
-
-/** Resolves when no migration of a guest is under way, with how the last one ended. */
-async function untilIdle({ qmp }: Guest): Promise<string> {
-  for (;;) {
-    const { status = "none" } = await qmp.execute<{ status?: string }>("query-migrate");
-    if (status === "none" || FINAL.includes(status)) return status;
-    await sleep(POLL_MS);
-  }
 }
 
 function timeOf({ timeMs }: { timeMs: number }): number {

@@ -8,6 +8,8 @@ import { Tunnel, type TunnelOptions } from "./tunnel.ts";
 export interface Route {
   /** Where each source is to migrate to. */
   uris: readonly string[];
+  /** Where each target listens. */
+  incoming: readonly string[];
   tunnel: Tunnel | undefined;
 }
 
@@ -22,7 +24,7 @@ export async function openRoute(
   if (via === "tcp") {
     const uris = targets.map((_, i) => `tcp:${to.address}:${FIRST_PORT + i}`);
     await listen(targets, uris);
-    return { uris, tunnel: undefined };
+    return { uris, incoming: uris, tunnel: undefined };
   }
   const ends = targets.map(({ name, fileName, options: { folder } }) => ({
     name,
@@ -32,7 +34,7 @@ export async function openRoute(
   const incoming = ends.map(({ targetSocket }) => `unix:${targetSocket}`);
   await listen(targets, incoming);
   const tunnel = await Tunnel.open(from, to, ends, via);
-  return { uris: ends.map(({ sourceSocket }) => `unix:${sourceSocket}`), tunnel };
+  return { uris: ends.map(({ sourceSocket }) => `unix:${sourceSocket}`), incoming, tunnel };
 }
 
 async function listen(targets: readonly Guest[], uris: readonly string[]): Promise<void> {

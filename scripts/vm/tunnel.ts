@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { readFileSync, statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import type { TunnelReport } from "../../src/index.ts";
 import type { Host } from "./link.ts";
 import { type Usage, UsageWatch } from "./usage.ts";
 
@@ -29,7 +30,8 @@ export interface TunnelGuest {
 }
 
 const CLI = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
-const PAGEFOLD = [process.execPath, CLI];
+/** The command line that was built last. */
+export const PAGEFOLD: readonly string[] = [process.execPath, CLI];
 const START_LIMIT_MS = 20_000;
 const PORT = 7700;
 
@@ -89,6 +91,18 @@ export class TunnelEnd {
   async close(): Promise<void> {
     this.kill("SIGKILL");
     await this.#exit;
+    for (const pid of this.holders.values()) endProcess(pid);
+  }
+
+  /** By guest: the process that keeps its socket open, so that it stays paused. */
+  get holders(): Map<string, number> {
+    const found = this.stderr.matchAll(/^pagefold: ([^:]+): .*\(held by process (\d+)\)$/gm);
+    return new Map(Array.from(found, ([, guest, pid]) => [guest, Number(pid)]));
+  }
+
+  /** What it has printed, being given --json. */
+  get report(): TunnelReport {
+    return JSON.parse(this.stdout);
   }
 
   /** Its name and what it said last, for messages. */
@@ -134,14 +148,14 @@ export class Tunnel {
     ]);
     try {
       await target.ready(() => listensOn(target.pid, port));
+      const sockets = guests.map(({ sourceSocket }) => new SocketWatch(sourceSocket));
       const source = new TunnelEnd("source", from, [
         ...[...pagefold, "tunnel", "source", "--connect", address],
         ...guestWords(({ sourceSocket }) => sourceSocket),
         ...[...words, ...sourceWords],
       ]);
       try {
-        const paths = guests.map(({ sourceSocket }) => sourceSocket);
-        await source.ready(() => paths.every((path) => listensAt(path)));
+        await source.ready(() => sockets.every((socket) => socket.isNew));
         return new Tunnel(source, target);
       } catch (error) {
         await source.close();
@@ -158,15 +172,40 @@ export class Tunnel {
   }
 }
 
+export function endProcess(pid: number): void {
+  try {
+    process.kill(pid);
+  } catch {
+    // It has ended by itself.
+  }
+}
+
 /** Whether anybody in the namespace of a process listens on a TCP port; nothing is connected. */
 function listensOn(pid: number, port: number): boolean {
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
   return rowsOf(pid).some(([, local, , state]) => local.endsWith(suffix) && state === "0A");
 }
 
-/** A unix socket appears at its place when it accepts; a name in the kernel's table may be another. */
-function listensAt(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isSocket() ?? false;
+/**
+ * A unix socket appears at its place when it accepts. One that was there before is what a killed
+ * tunnel has left: nobody listens there, until it is replaced.
+ */
+class SocketWatch {
+  #path: string;
+  #before: number | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.#before = this.#inode;
+  }
+
+  get isNew(): boolean {
+    return this.#inode !== undefined && this.#inode !== this.#before;
+  }
+
+  get #inode(): number | undefined {
+    return statSync(this.#path, { throwIfNoEntry: false })?.ino;
+  }
 }
 
 /** The kernel's table of the tcp sockets in a process's network; empty when that has ended. */

@@ -39,7 +39,7 @@ describe("a gang that QEMU moves by itself", () => {
   });
 
   it("arrives with the same RAM after post-copy", async () => {
-    const options = { via: "tcp", arrival: "stays paused", postCopyAfterMs: 300 } as const;
+    const options = { via: "tcp", arrival: "stays paused", postCopyAfterRounds: 1 } as const;
     const { differing } = await gang.migrate(options);
     expect(differing).toEqual(WORKLOADS.map(() => 0));
     await gang.expectAlive();
