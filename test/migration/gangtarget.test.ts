@@ -121,7 +121,7 @@ describe("a target", () => {
     }
   });
 
-  it("restores what is referred to, whoever brought it, and releases only what was committed", async () => {
+  it("restores what is referred to, and releases only what was committed", async () => {
     const resources = await openResources(1);
     const peer = await openedPeer(resources);
     const page = new Uint8Array(4096).fill(7);

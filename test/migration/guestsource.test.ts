@@ -43,7 +43,7 @@ describe("one guest of a gang", () => {
     expect(gang.incoming.get("vm1")?.bytes.equals(long)).toBe(true);
   });
 
-  it("may be given up: the others go on, and refer to what it brought (aborted slots)", async () => {
+  it("may be given up: its slots stay valid, and others refer to them", async () => {
     const { random, streams, gang } = await threeGuests();
     const first = await gang.begin(0);
     await feed(first, streams[0].subarray(0, streams[0].length >> 1), random);
