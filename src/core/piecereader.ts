@@ -20,14 +20,19 @@ export class PieceReader {
     if (this.piece.length === 0 && count > 0) await this.fetch();
     if (this.piece.length >= count || this.isDone) return this.cut(count);
     const bytes = new Uint8Array(count);
+    return bytes.subarray(0, await this.takeInto(bytes));
+  }
+
+  /** Fills `target` with the next bytes; returns how many there were. */
+  async takeInto(target: Uint8Array): Promise<number> {
     let filled = 0;
-    while (filled < count && !this.isDone) {
-      const part = this.cut(count - filled);
-      bytes.set(part, filled);
-      filled += part.length;
+    while (filled < target.length && !this.isDone) {
       if (this.piece.length === 0) await this.fetch();
+      const part = this.cut(target.length - filled);
+      target.set(part, filled);
+      filled += part.length;
     }
-    return bytes.subarray(0, filled);
+    return filled;
   }
 
   /** Goes on by `count` bytes; returns how many there were. */

@@ -2,6 +2,7 @@
 // that can be read back stays in a ring of memory; the oldest clusters give way. Whether a batch
 // may use something depends on batch numbers and stored bytes alone, never on who was faster.
 import type { Arena, Region } from "../core/arena.ts";
+import { copyBytes } from "../core/copy.ts";
 import { BATCH_PAGES, IN_MEMORY, SLAB_CLUSTERS_BYTES } from "../core/slab.ts";
 import type { Scope } from "../dedup/scope.ts";
 import type { EncodedCluster } from "./encoded.ts";
@@ -116,7 +117,7 @@ export class History {
     const left = ringBytes - (this.end % ringBytes);
     if (left < bytes) this.end += left;
     const at = ptr + (this.end % ringBytes);
-    arena.bytes.copyWithin(at, clustersPtr, clustersPtr + bytes);
+    if (bytes > 0) copyBytes(arena.bytes, clustersPtr, arena.bytes, at, bytes);
     clusters.forEach(({ byteOffset, byteLength }, i) => {
       scope.setPlace(firstCluster + i, at + byteOffset, byteLength, IN_MEMORY);
     });

@@ -2,6 +2,7 @@
 // source decides which: they come in order and are dropped in order, and it keeps within the bytes
 // that were agreed. The target decides nothing.
 import type { Arena, Region } from "../core/arena.ts";
+import { copyBytes } from "../core/copy.ts";
 import { PagefoldError } from "../core/errors.ts";
 import { IN_MEMORY, PLACE_BYTES, SLAB_CLUSTERS_BYTES } from "../core/slab.ts";
 import type { PlacesRegion } from "../pool/task.ts";
@@ -65,7 +66,9 @@ export class SlotRing {
     // A segment of no bytes is never in the way: it would hide those behind it.
     if (clusters.length === 0) return;
     const start = await this.room(body.length, clusters.length);
-    this.arena.bytes.set(body, this.region.ptr + start);
+    if (body.length > 0) {
+      copyBytes(body, 0, this.arena.bytes, this.region.ptr + start, body.length);
+    }
     let at = this.region.ptr + start;
     const firstCluster = this.clusterCount;
     for (const { byteLength } of clusters) {

@@ -7,6 +7,7 @@ import {
   decodeClusterHeader,
   KIND_DELTAS,
 } from "../core/cluster.ts";
+import { copyBytes } from "../core/copy.ts";
 import { PagefoldError } from "../core/errors.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import { faultOfZstdPayload } from "../core/zstdframe.ts";
@@ -54,7 +55,7 @@ export function decodeCluster(
   const { contentBytes, itemCount, payloadBytes } = header;
   const target = place(contentBytes);
   if (header.codec === CODEC_RAW) {
-    memory.bytes.copyWithin(target, payload, payload + payloadBytes);
+    if (payloadBytes > 0) copyBytes(memory.bytes, payload, memory.bytes, target, payloadBytes);
   } else {
     const isLz4 = header.codec === CODEC_LZ4;
     // The kernel would take several frames, and skippable ones that hold anything.

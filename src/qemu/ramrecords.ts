@@ -3,7 +3,7 @@
 // header or its page waits here for the rest, so that no batch holds half a record.
 import { PAGE_BYTES } from "../core/page.ts";
 import type { NumberedBlock, RamBlocks } from "./blocks.ts";
-import { copyBytes } from "./copy.ts";
+import { copyBytes } from "../core/copy.ts";
 import type { StreamPlace } from "./place.ts";
 import { type ScriptWriter, Step } from "./script.ts";
 import type { SentFrames } from "./sentframes.ts";

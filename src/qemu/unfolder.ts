@@ -2,7 +2,7 @@
 // script comes from a peer: nothing is written outside of `into`, whatever it says.
 import { PAGE_BYTES } from "../core/page.ts";
 import { MAX_BLOCKS } from "./blocks.ts";
-import { copyBytes } from "./copy.ts";
+import { copyBytes } from "../core/copy.ts";
 import {
   PAGE_RECORD_BYTES,
   ScriptReader,

@@ -14,6 +14,7 @@ import type { Checksum } from "./checksum.ts";
 export const SESSION_HEADER_BYTES = 32;
 const MAGIC = 0x31534650;
 const CHECKSUM_OFFSET = 24;
+const NO_BODY = new Uint8Array(0);
 
 /** S: from source to target, T: from target to source. */
 export const SessionType = {
@@ -86,6 +87,7 @@ export class SessionFrameReader {
   private readonly pieces: PieceReader;
   private readonly checksum: Checksum;
   private sequence = 0;
+  private room: Uint8Array | undefined;
 
   constructor(pieces: PieceReader, checksum: Checksum) {
     this.pieces = pieces;
@@ -119,9 +121,17 @@ export class SessionFrameReader {
     if (head.length < headBytes) throw damage(`${name}: it ends in the head`);
     const sum = this.checksum(header.subarray(0, CHECKSUM_OFFSET), head);
     if (sum !== view.getBigUint64(CHECKSUM_OFFSET, true)) throw damage(`${name}: wrong checksum`);
-    const body = await this.pieces.take(bodyBytes);
+    const body = await this.takeBody(bodyBytes);
     if (body.length < bodyBytes) throw damage(`${name}: it ends in the body`);
     return { type: type as SessionType, guest, sequence, head, body };
+  }
+
+  /** Bodies lie in one buffer that is used again: garbage of this size is dear. */
+  private async takeBody(byteLength: number): Promise<Uint8Array> {
+    if (byteLength === 0) return NO_BODY;
+    this.room ??= new Uint8Array(MAX_SESSION_BODY_BYTES);
+    const body = this.room.subarray(0, byteLength);
+    return body.subarray(0, await this.pieces.takeInto(body));
   }
 }
 

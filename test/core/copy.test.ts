@@ -1,6 +1,6 @@
 // Copies between all kinds of memory and alignments.
 import { expect, it } from "vitest";
-import { copyBytes } from "../../src/qemu/copy.ts";
+import { copyBytes } from "../../src/core/copy.ts";
 
 it("copy: moves just the bytes that were asked for", () => {
   const memories = [(n: number) => new ArrayBuffer(n), (n: number) => new SharedArrayBuffer(n)];
