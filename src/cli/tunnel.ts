@@ -123,16 +123,17 @@ async function runSource(words: SourceWords): Promise<void> {
 
 async function runTarget(words: TargetWords): Promise<void> {
   await run("target", words, (engine, hooks) => {
-    const onListening = (address: string): void => {
-      if (!words.quiet) hooks.onNotice(`waiting at ${address}`);
-    };
-    return tunnelTarget(engine, { ...hooks, address: words.listen, onListening });
+    return tunnelTarget(engine, { ...hooks, address: words.listen });
   });
 }
 
 type Hooks = ReturnType<typeof hooksOf>;
 
-function hooksOf(words: TunnelWords, onProgress: (progress: TunnelProgress) => void) {
+function hooksOf(
+  words: TunnelWords,
+  onProgress: (progress: TunnelProgress) => void,
+  onNotice: (message: string) => void,
+) {
   return {
     guests: words.vm,
     tlsDirectory: words.tlsDir,
@@ -143,7 +144,10 @@ function hooksOf(words: TunnelWords, onProgress: (progress: TunnelProgress) => v
     socketGroup: words.socketGroup,
     signal: interrupt.signal,
     onProgress,
-    onNotice: (_message: string): void => undefined,
+    onNotice,
+    onListening: (places: readonly string[]): void => {
+      if (!words.quiet) onNotice(`waiting at ${places.join(", ")}`);
+    },
   };
 }
 
@@ -163,11 +167,11 @@ async function run(
     ...(threads === undefined ? {} : { threads }),
   });
   try {
-    const hooks = hooksOf(words, (at) => {
+    const onProgress = (at: TunnelProgress): void => {
       view.onProgress(at);
       metrics?.update(at);
-    });
-    hooks.onNotice = view.onNotice;
+    };
+    const hooks = hooksOf(words, onProgress, (message) => view.onNotice(message));
     const report = await operation(engine, hooks);
     view.end();
     if (json) await printJson(`tunnel-${end}`, report);

@@ -21,6 +21,7 @@ import type { GuestSink } from "./guestdelivery.ts";
 import { type GuestAnswers, GuestTarget } from "./guesttarget.ts";
 import type { GuestView } from "./guestview.ts";
 import { type LinkTimes, SessionLink } from "./link.ts";
+import { OutputRoom } from "./outputroom.ts";
 
 /** Bytes of streams that may be under way: of all guests together, and of one. */
 const CREDIT_BYTES = 96 << 20;
@@ -88,6 +89,7 @@ class GangTarget {
   private readonly unfolder: BatchUnfolder;
   private readonly hello: Hello;
   private readonly guests = new Map<number, GuestTarget>();
+  private readonly room = new OutputRoom();
   private readonly open = new Set<GuestTarget>();
   private creditBytes = 0;
   private failure: PagefoldError | undefined;
@@ -204,7 +206,8 @@ class GangTarget {
         this.options.onGuestOver(guest.name, reason);
       },
     };
-    const guest: GuestTarget = new GuestTarget(answers, { name, number, checksum, creditBytes });
+    const setup = { name, number, checksum, creditBytes, room: this.room };
+    const guest: GuestTarget = new GuestTarget(answers, setup);
     this.guests.set(number, guest);
     this.open.add(guest);
     guest.connect(this.options.sinkOf(name, guest));

@@ -7,7 +7,7 @@ const MAX_WITHHELD_BYTES = 64 << 20;
 
 /** Where the stream of a guest goes. */
 export interface GuestSink {
-  /** Takes the next bytes, which it may keep; resolves when more should come. */
+  /** Takes the next bytes, valid until the promise resolves: then more should come. */
   write(bytes: Uint8Array): Promise<void>;
   /** The stream is complete. */
   end(): void;
@@ -16,6 +16,8 @@ export interface GuestSink {
 }
 
 export interface DeliveryListener {
+  /** These bytes have been delivered: nobody looks at them any more. */
+  delivered(bytes: Uint8Array): void;
   /** So much of the stream has been taken, or is withheld, which waits for no hypervisor. */
   taken(streamBytes: number): void;
   /** The hypervisor takes no more. */
@@ -101,6 +103,7 @@ export class GuestDelivery {
         this.listener.failed(`QEMU at the target: ${reasonOf(error)}`);
       }
       this.deliveredBytes += bytes.length;
+      this.listener.delivered(bytes);
       this.tell();
     });
   }

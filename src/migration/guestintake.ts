@@ -57,6 +57,7 @@ export class GuestIntake implements FoldedGuest {
   private flushTimer: NodeJS.Timeout | undefined;
   private silenceTimer: NodeJS.Timeout | undefined;
   private isClosed = false;
+  private kept = new Uint8Array(0);
 
   constructor(host: GuestHost, listener: IntakeListener, setup: GuestSetup) {
     this.host = host;
@@ -86,7 +87,7 @@ export class GuestIntake implements FoldedGuest {
     clearTimeout(this.silenceTimer);
     try {
       const taken = this.fold(bytes, 0);
-      if (taken < bytes.length) return this.writeRest(bytes.slice(taken));
+      if (taken < bytes.length) return this.writeRest(this.keep(bytes.subarray(taken)));
     } catch (error) {
       this.listener.failed(error);
     }
@@ -116,6 +117,13 @@ export class GuestIntake implements FoldedGuest {
     clearTimeout(this.silenceTimer);
     if (this.current) this.host.forget(this.current.slabPtr);
     this.current = undefined;
+  }
+
+  /** Copies what there is no room for to where the last such piece was. */
+  private keep(rest: Uint8Array): Uint8Array {
+    if (rest.length > this.kept.length) this.kept = new Uint8Array(rest.length);
+    this.kept.set(rest);
+    return this.kept.subarray(0, rest.length);
   }
 
   private async writeRest(rest: Uint8Array): Promise<void> {

@@ -14,6 +14,7 @@ import {
 } from "../wire/sessionheads.ts";
 import { GuestDelivery, type GuestSink } from "./guestdelivery.ts";
 import type { GuestView } from "./guestview.ts";
+import type { OutputRoom } from "./outputroom.ts";
 import type { StreamStage } from "./streamprogress.ts";
 
 /** Bytes of a return path that go into one record. */
@@ -36,6 +37,8 @@ export interface GuestTargetSetup {
   readonly checksum: RunningChecksum;
   /** Bytes of the stream that may be under way. */
   readonly creditBytes: number;
+  /** Of the session: where streams are put together. */
+  readonly room: OutputRoom;
 }
 
 export class GuestTarget implements GuestView {
@@ -60,6 +63,7 @@ export class GuestTarget implements GuestView {
   private readonly delivery: GuestDelivery;
   private unfolding: Promise<void> = Promise.resolve();
   private readonly creditLimit: number;
+  private readonly room: OutputRoom;
   private receivedBytes = 0;
   private creditedBytes = 0;
   private isPrepared = false;
@@ -74,8 +78,10 @@ export class GuestTarget implements GuestView {
     this.number = setup.number;
     this.checksum = setup.checksum;
     this.creditLimit = setup.creditBytes;
+    this.room = setup.room;
     this.unfolder = new StreamUnfolder(setup.name);
     this.delivery = new GuestDelivery({
+      delivered: (bytes) => setup.room.give(bytes),
       taken: (streamBytes) => this.credit(streamBytes),
       failed: (reason) => this.abort(`${this.name}: ${reason}`),
     });
@@ -230,7 +236,7 @@ export class GuestTarget implements GuestView {
   }
 
   private unfold(batch: SessionBatch, pages: Uint8Array, pageCount: number): void {
-    const bytes = Buffer.allocUnsafeSlow(batch.streamBytes);
+    const bytes = this.room.take(batch.streamBytes);
     const length = this.unfolder.unfold(batch.script, pages, pageCount, bytes);
     if (length !== bytes.length) {
       const reason = `a batch of ${bytes.length} bytes has ${length}`;

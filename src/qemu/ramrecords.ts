@@ -1,9 +1,10 @@
 // The records of a part of the section "ram": page contents are copied into the target of a batch,
 // what else there is becomes steps of its script. Records may be cut anywhere: of a cut one, its
 // header or its page waits here for the rest, so that no batch holds half a record.
+
+import { copyBytes } from "../core/copy.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import type { NumberedBlock, RamBlocks } from "./blocks.ts";
-import { copyBytes } from "../core/copy.ts";
 import type { StreamPlace } from "./place.ts";
 import { type ScriptWriter, Step } from "./script.ts";
 import type { SentFrames } from "./sentframes.ts";

@@ -1,8 +1,9 @@
 // Replays the script of a batch with its pages into exactly the bytes that StreamFolder took. The
 // script comes from a peer: nothing is written outside of `into`, whatever it says.
+
+import { copyBytes } from "../core/copy.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import { MAX_BLOCKS } from "./blocks.ts";
-import { copyBytes } from "../core/copy.ts";
 import {
   PAGE_RECORD_BYTES,
   ScriptReader,

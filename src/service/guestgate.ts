@@ -32,8 +32,14 @@ export class GuestGate {
   /** Joins `connection`, of which nothing was read yet. */
   static async open(connection: Connection, options: GateOptions): Promise<GuestGate> {
     const gate = new GuestGate(connection, options);
-    await gate.join();
-    return gate;
+    try {
+      await gate.join();
+      return gate;
+    } catch (error) {
+      await gate.held?.release();
+      connection.destroy(error as Error);
+      throw error;
+    }
   }
 
   private constructor(connection: Connection, options: GateOptions) {
@@ -62,7 +68,7 @@ export class GuestGate {
       this.held = await connection.hold(options.lastWords);
     }
     const guest = await options.begin({
-      returned: (bytes) => void connection.write([bytes.slice()]),
+      returned: (bytes) => connection.write([bytes.slice()]),
       returnEnded: () => connection.end(),
       commit: async () => this.held?.keep(),
       ended: (outcome) => void this.close(outcome),

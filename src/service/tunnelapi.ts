@@ -25,6 +25,8 @@ export interface TunnelOptions {
   readonly signal?: AbortSignal | undefined;
   /** Told every 250 ms, and at the end. */
   readonly onProgress?: ((progress: TunnelProgress) => void) | undefined;
+  /** Told where we wait, when others may come: our address, or the sockets of the guests. */
+  readonly onListening?: ((places: readonly string[]) => void) | undefined;
   /** Told of what a user should know while it goes on, one line each. */
   readonly onNotice?: ((message: string) => void) | undefined;
 }

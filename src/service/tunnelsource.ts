@@ -84,6 +84,7 @@ class TunnelSource {
     for (const { path } of guests) {
       this.listeners.push(await listen({ kind: "unix", path }, access));
     }
+    this.options.onListening?.(guests.map(({ path }) => `unix:${path}`));
   }
 
   async serve(): Promise<TunnelReport> {
@@ -139,7 +140,6 @@ class TunnelSource {
           this.changed();
         },
       }).catch((error) => {
-        connection.destroy(error as Error);
         this.options.onNotice?.(`${path}: ${reasonOf(error)}`);
         watch.end({ kind: "failed", name, reason: reasonOf(error) });
         this.changed();

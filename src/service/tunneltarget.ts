@@ -18,8 +18,6 @@ export interface TunnelTargetOptions extends TunnelOptions {
   /** Of a unix socket to listen on, like 0o660; default 0o600. */
   readonly socketMode?: number | undefined;
   readonly socketGroup?: string | undefined;
-  /** Told where we listen, when others may connect. */
-  readonly onListening?: ((address: string) => void) | undefined;
 }
 
 /** Serves one session, or one after another for ever. Rejects when the session was lost. */
@@ -44,7 +42,7 @@ export async function runTunnelTarget(
     onRefused: (reason) => onNotice?.(reason.message),
   });
   try {
-    options.onListening?.(options.address);
+    options.onListening?.([options.address]);
     for (;;) {
       const connection = await listener.accept(options.signal);
       const session = new TunnelTarget(resources, options);
@@ -120,7 +118,10 @@ class TunnelTarget {
     const { signal } = this.options;
     const connection = await connect({ kind: "unix", path }, signal ? { signal } : {});
     connection.receive({
-      bytes: (piece) => guest.returned(piece.slice()),
+      bytes: (piece) => {
+        connection.pause();
+        void guest.returned(piece.slice()).then(() => connection.resume());
+      },
       end: () => guest.returnEnded(),
     });
     void connection.closed.then(() => guest.returnEnded());

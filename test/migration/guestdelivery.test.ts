@@ -6,8 +6,15 @@ import { GuestDelivery, type GuestSink } from "../../src/migration/guestdelivery
 import { randomSeed, seededRandom } from "../support/random.ts";
 
 function opened(write: (bytes: Uint8Array) => Promise<void> = async () => undefined) {
-  const seen = { bytes: [] as number[], taken: 0, failures: [] as string[], over: "" };
+  const seen = {
+    bytes: [] as number[],
+    given: [] as Uint8Array[],
+    taken: 0,
+    failures: [] as string[],
+    over: "",
+  };
   const delivery = new GuestDelivery({
+    delivered: (bytes) => seen.given.push(bytes),
     taken: (streamBytes) => {
       seen.taken = streamBytes;
     },

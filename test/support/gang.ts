@@ -47,7 +47,7 @@ export class Incoming implements GuestSink {
   async write(bytes: Uint8Array): Promise<void> {
     if (this.abortReason !== undefined) throw new Error("written to after its end");
     await this.stall;
-    this.pieces.push(bytes);
+    this.pieces.push(bytes.slice());
     const ran = this.runs;
     this.receivedBytes += bytes.length;
     if (!this.runs || ran) return;
