@@ -27,6 +27,7 @@ export * from "./migration/precopyapi.ts";
 export type * from "./service/tunnelapi.ts";
 export type { TunnelTargetOptions } from "./service/tunneltarget.ts";
 export { openGangSource, serveGangTarget, tunnelSource, tunnelTarget } from "./transfers.ts";
+export { openQmp } from "./qemu/qmp.ts";
 export { parseAddress } from "./transport/address.ts";
 export { connect } from "./transport/connect.ts";
 export type { Connection, Receiver } from "./transport/connection.ts";
