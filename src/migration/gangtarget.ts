@@ -18,10 +18,11 @@ import {
   type Hello,
 } from "../wire/sessionheads.ts";
 import type { GuestSink } from "./guestdelivery.ts";
-import { type GuestAnswers, GuestTarget } from "./guesttarget.ts";
+import { GuestTarget } from "./guesttarget.ts";
 import type { GuestView } from "./guestview.ts";
 import { type LinkTimes, SessionLink } from "./link.ts";
 import { OutputRoom } from "./outputroom.ts";
+import type { GuestAnswers } from "./targethost.ts";
 
 /** Bytes of streams that may be under way: of all guests together, and of one. */
 const CREDIT_BYTES = 96 << 20;

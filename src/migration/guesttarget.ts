@@ -16,30 +16,11 @@ import { GuestDelivery, type GuestSink } from "./guestdelivery.ts";
 import type { GuestView } from "./guestview.ts";
 import type { OutputRoom } from "./outputroom.ts";
 import type { StreamStage } from "./streamprogress.ts";
+import type { GuestAnswers, GuestTargetSetup } from "./targethost.ts";
 
 /** Bytes of a return path that go into one record. */
 const RETURN_BYTES = 64 << 10;
 const NO_PAGES = new Uint8Array(0);
-
-/** What a guest at the target needs from its session. */
-export interface GuestAnswers {
-  send(type: SessionType, guest: number, head?: Uint8Array): Promise<void>;
-  /** The session cannot go on. */
-  fail(error: unknown): void;
-  /** Nothing more will happen to the guest; `reason` if it did not get here. */
-  over(guest: GuestTarget, reason: string | undefined): void;
-}
-
-export interface GuestTargetSetup {
-  readonly name: string;
-  readonly number: number;
-  /** Of a stream of which nothing has come. */
-  readonly checksum: RunningChecksum;
-  /** Bytes of the stream that may be under way. */
-  readonly creditBytes: number;
-  /** Of the session: where streams are put together. */
-  readonly room: OutputRoom;
-}
 
 export class GuestTarget implements GuestView {
   readonly name: string;
