@@ -9,8 +9,11 @@ import type { TunnelLevel, TunnelReport, TunnelSourceOptions } from "./service/t
 import { runTunnelSource, type TunnelLevels } from "./service/tunnelsource.ts";
 import { runTunnelTarget, type TunnelTargetOptions } from "./service/tunneltarget.ts";
 
-/** Levels that a session may change between. */
-const STEPS = ["store", "fast", "balanced"] as const;
+/**
+ * Levels that a session changes between by itself. Without compression it would send two and a half
+ * times as much as it has to, and a link that waits may still be the one that others wait for.
+ */
+const STEPS = ["fast", "balanced"] as const;
 
 function levelsOf(level: TunnelLevel = "auto"): TunnelLevels {
   if (level !== "auto") return { levels: [levelParameters(level)], firstLevel: 0 };
