@@ -63,6 +63,7 @@ export async function serveGang(
   const { connection, times } = options;
   const link = new SessionLink(connection, resources.checksum, times);
   let unfolder: BatchUnfolder | undefined;
+  let target: GangTarget | undefined;
   try {
     const first = await link.next();
     if (first?.type !== SessionType.HELLO) throw lost(link, "it does not begin with HELLO");
@@ -70,14 +71,14 @@ export async function serveGang(
     const free = Math.floor(BatchUnfolder.slotBytesWithin(resources) * SLOT_SHARE);
     const slotBytes = Math.min(hello.slotBytes, free);
     unfolder = new BatchUnfolder(resources, slotBytes);
-    const target = new GangTarget(link, options, unfolder, hello);
+    target = new GangTarget(link, options, unfolder, hello);
     await target.answer(slotBytes);
     await target.follow();
     link.end();
     await link.closed;
   } catch (error) {
     link.refuse(error as Error);
-    await link.closed;
+    await Promise.all([link.closed, target?.handedOver()]);
     throw error;
   } finally {
     await unfolder?.close();
@@ -143,6 +144,10 @@ class GangTarget {
       this.fail(error);
       throw this.failure;
     }
+  }
+
+  async handedOver(): Promise<void> {
+    await Promise.all(Array.from(this.guests.values(), (guest) => guest.handedOver()));
   }
 
   /** Nothing more comes: what has come may still be on its way to the hypervisors. */

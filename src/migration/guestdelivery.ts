@@ -1,9 +1,12 @@
 // Hands the stream of one guest at the target to the hypervisor that waits for it. What decides is
 // withheld until it is released; what was released cannot be taken back.
+import { setTimeout as sleep } from "node:timers/promises";
 import { reasonOf } from "../core/errors.ts";
 
 /** More than that is not withheld: only the last of it has to be. */
 const MAX_WITHHELD_BYTES = 64 << 20;
+/** Who has not taken what was released after so long is not waited for when the session is over. */
+const HANGING_MS = 60_000;
 
 /** Where the stream of a guest goes. */
 export interface GuestSink {
@@ -77,6 +80,16 @@ export class GuestDelivery {
     this.isReleased = true;
     this.withheldBytes = 0;
     for (const bytes of this.withheld.splice(0)) this.deliver(bytes);
+  }
+
+  /**
+   * Resolves when the hypervisor has taken what was released, or hangs. Whoever ends before takes
+   * the rest of it along, and the guest would be nowhere but paused at its source.
+   */
+  async handedOver(): Promise<void> {
+    if (!this.isReleased) return;
+    const hangs = sleep(HANGING_MS, undefined, { ref: false });
+    await Promise.race([this.writing, hangs]);
   }
 
   /** Nothing more comes. Resolves when the hypervisor has taken all, and knows. */

@@ -197,6 +197,11 @@ export class GuestTarget implements GuestView {
     }
   }
 
+  /** Resolves when its hypervisor has what was released, which a lost session does not change. */
+  handedOver(): Promise<void> {
+    return this.delivery.handedOver();
+  }
+
   private finish(reason?: string): void {
     if (this.isOver) return;
     this.isOver = true;
