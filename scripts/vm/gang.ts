@@ -125,6 +125,12 @@ export class Gang {
     this.#from = this.#from === "a" ? "b" : "a";
   }
 
+  /** Goes on without a guest. */
+  async lose(guest: Guest): Promise<void> {
+    this.guests = this.guests.filter((other) => other !== guest);
+    await guest.close();
+  }
+
   async expectAlive(): Promise<void> {
     await Promise.all(this.guests.map((guest) => guest.expectAlive()));
   }

@@ -16,6 +16,7 @@ const run = promisify(execFile);
 const BOOT_LIMIT_MS = 240_000;
 /** A client that starts in a guest under emulation on a busy host takes seconds. */
 const ANSWER_LIMIT_MS = 30_000;
+const STATUS_LIMIT_MS = 5000;
 const DAMAGE = /panic|Oops|BUG:|Call Trace|Traceback|segfault/;
 
 export interface GuestOptions {
@@ -135,10 +136,12 @@ export class Guest {
     return status;
   }
 
-  /** Whether the guest's processor goes on in this QEMU. */
+  /** Whether the guest's processor goes on in this QEMU: not in one that is stopped or has ended. */
   async runs(): Promise<boolean> {
     if (!this.isRunning || !this.#qmp) return false;
-    return (await this.status().catch(() => "gone")) === "running";
+    const wait = { timeoutMs: STATUS_LIMIT_MS };
+    const answer = this.qmp.execute<{ status: string }>("query-status", undefined, wait);
+    return (await answer.catch(() => undefined))?.status === "running";
   }
 
   /** What the guest has written to its console in this QEMU. */

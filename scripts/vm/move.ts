@@ -119,8 +119,7 @@ export class Move {
     const failed = outcomes.filter(({ status }) => status !== "completed");
     if (failed.length > 0) {
       const reasons = failed.map(({ name, status, reason }) => `${name} ${status}: ${reason}`);
-      const { source, target } = this.tunnel ?? {};
-      throw new Error([...reasons, source?.complaint, target?.complaint].join("\n"));
+      throw new Error([...reasons, this.tunnel?.complaint].join("\n"));
     }
     const isPaused = this.options.arrival === "stays paused";
     const arrived = await Promise.all(
@@ -200,8 +199,10 @@ export class Move {
         stoppedMs: qmp.events.find((event) => mine(event) && event.name === "STOP")?.timeMs,
       };
     } catch (error) {
-      if (this.sources[i].isRunning) throw error;
-      return { name, status: "gone" };
+      if (!this.sources[i].isRunning) return { name, status: "gone" };
+      const state = JSON.stringify(await qmp.execute("query-migrate"));
+      const said = `${name} does not end: ${state}\n${this.tunnel?.complaint}`;
+      throw new Error(said, { cause: error });
     }
   }
 

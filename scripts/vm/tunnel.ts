@@ -167,6 +167,10 @@ export class Tunnel {
     }
   }
 
+  get complaint(): string {
+    return `${this.source.complaint}\n${this.target.complaint}`;
+  }
+
   async close(): Promise<void> {
     await Promise.all([this.source.close(), this.target.close()]);
   }

@@ -69,7 +69,7 @@ describe("a gang that moves through the tunnel", () => {
     );
     expect(report.differing).toEqual(NONE_DIFFER);
     expectSaneReports(move, report);
-    expect(leftBehind(gang.guests[0])).toEqual([]);
+    expect(leftBehind(move)).toEqual([]);
     await gang.expectAlive();
   });
 
@@ -78,7 +78,7 @@ describe("a gang that moves through the tunnel", () => {
     expect(report.downtimesMs).toHaveLength(WORKLOADS.length);
     for (const downtimeMs of report.downtimesMs) expect(downtimeMs).toBeGreaterThan(0);
     expectSaneReports(move, report);
-    expect(leftBehind(gang.guests[0])).toEqual([]);
+    expect(leftBehind(move)).toEqual([]);
     await gang.expectAlive();
   });
 
@@ -91,7 +91,7 @@ describe("a gang that moves through the tunnel", () => {
       if (arrival === "stays paused") expect(report.differing).toEqual(NONE_DIFFER);
       // Others may have been done when they were told to.
       expect(statesOf(move.sources[CHURN])).toContain("postcopy-active");
-      expect(leftBehind(gang.guests[0])).toEqual([]);
+      expect(leftBehind(move)).toEqual([]);
       await gang.expectAlive();
     });
   }
@@ -112,7 +112,7 @@ describe("a gang of which the tunnel cannot take all", () => {
       expect(line).toContain(words);
     }
     expect(lines).toContain(`pagefold: not migrated: ${guests.map(({ name }) => name).join(", ")}`);
-    expect(leftBehind(move.sources[0])).toEqual([]);
+    expect(leftBehind(move)).toEqual([]);
   }
 
   /** Orders all to migrate, and expects that all are refused with these words and go on. */
@@ -170,7 +170,7 @@ describe("a gang of which the tunnel cannot take all", () => {
         end?.kill("SIGTERM");
         expect(await end?.ended(LIMIT_MS)).toBe(143);
       }
-      expect(leftBehind(source)).toEqual([]);
+      expect(leftBehind(move)).toEqual([]);
       expect(await move.running()).toEqual(WORKLOADS.map(() => ["target"]));
       await Promise.all(move.sources.map((guest) => guest.close()));
       gang.moved(move.targets);

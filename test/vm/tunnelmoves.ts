@@ -36,8 +36,10 @@ export async function withMove<Result>(
     await watch.stop();
     return result;
   } catch (error) {
-    await watch.stop().finally(() => move.abandon());
-    throw error;
+    const fault = await watch.stop().catch((twice) => twice);
+    // What cannot be cleared up after a failure is not what is to be told.
+    await move.abandon().catch(() => undefined);
+    throw fault ?? error;
   }
 }
 
@@ -126,9 +128,17 @@ export async function untilRunning(guest: Guest, limitMs = LIMIT_MS): Promise<vo
   }
 }
 
-/** Sockets of the tunnel, and folders that they were made in. */
-export function leftBehind({ options: { folder } }: Guest): string[] {
-  return readdirSync(folder).filter((name) => /\.out$|^\.pagefold-/.test(name));
+/** The next event of that name. */
+export async function eventOf({ qmp }: Guest, name: string): Promise<void> {
+  const after = qmp.events.at(-1)?.number ?? -1;
+  await qmp.event(name, { after, timeoutMs: LIMIT_MS });
+}
+
+/** Sockets of the tunnel of a move, and folders that any were made in. */
+export function leftBehind({ sources, targets }: Move): string[] {
+  const sockets = targets.map(({ fileName }) => `${fileName}.out`);
+  const names = readdirSync(sources[0].options.folder);
+  return names.filter((name) => sockets.includes(name) || name.startsWith(".pagefold-"));
 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
