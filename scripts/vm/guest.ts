@@ -136,7 +136,7 @@ export class Guest {
     return status;
   }
 
-  /** Whether the guest's processor goes on in this QEMU: not in one that is stopped or has ended. */
+  /** Whether the guest goes on in this QEMU: not in one that is stopped or has ended. */
   async runs(): Promise<boolean> {
     if (!this.isRunning || !this.#qmp) return false;
     const wait = { timeoutMs: STATUS_LIMIT_MS };

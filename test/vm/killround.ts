@@ -40,7 +40,7 @@ const FATE_LIMIT_MS = 20_000;
 const LATE_MS = 100;
 const LOOK_MS = 30;
 
-/** Kills one thing in the middle. A guest that is lost with its QEMU is none of the gang any more. */
+/** Kills one thing in the middle. A guest that is lost with its QEMU leaves the gang. */
 export async function killRound(
   gang: Gang,
   { victim, moment }: { victim: Victim; moment: Moment },
