@@ -146,6 +146,11 @@ export class GangFold {
 
   private readonly fail = (error: unknown): void => this.options.onFailure(error);
 
+  /** Whether batches are under way that have not been emitted. */
+  get isBusy(): boolean {
+    return this.pending.length > 0;
+  }
+
   /** The next pending batch has been encoded. */
   private emit(head: PagesHead, body: Uint8Array): PagesPlace {
     const next = this.pending.shift();

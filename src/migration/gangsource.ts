@@ -86,6 +86,7 @@ export class GangSource {
     this.fold = new GangFold(resources, { link, slotBytes, levels, firstLevel, rate, onFailure });
     this.host = {
       tryBegin: () => this.fold.tryBegin(),
+      isBusy: () => this.fold.isBusy,
       room: () => this.fold.room(),
       add: (guest, batch, forgotten) => this.fold.add(guest, batch, forgotten),
       forget: (slabPtr) => this.fold.forget(slabPtr),

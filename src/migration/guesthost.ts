@@ -24,6 +24,8 @@ export interface GuestBatch extends FoldTarget {
 export interface GuestHost {
   /** A slab's pages, if there is room now. */
   tryBegin(): { slabPtr: number; pages: Uint8Array } | undefined;
+  /** Whether batches are under way: a small one would only wait behind them. */
+  isBusy(): boolean;
   /** Resolves when there may be room. */
   room(): Promise<void>;
   /**

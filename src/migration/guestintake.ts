@@ -13,6 +13,8 @@ import { StreamProgress } from "./streamprogress.ts";
 const GUEST_BATCH_PAGES = 256;
 /** What has come is sent on after so long, however little it is. */
 const FLUSH_MS = 2;
+/** While others are under way it may wait for more: a batch costs as much whatever is in it. */
+const MAX_GATHER_MS = 30;
 /** A stream that may be at its end is taken to be when nothing came for so long. */
 const SILENT_END_MS = 200;
 
@@ -169,8 +171,17 @@ export class GuestIntake implements FoldedGuest {
     };
   }
 
+  /** Sends on what has come in a moment, or later if it would have to wait anyway. */
+  private gather(latest: number): void {
+    this.flushTimer = setTimeout(() => {
+      const mayWait = this.progress.stage === "memory" && this.host.isBusy();
+      if (mayWait && performance.now() < latest) this.gather(latest);
+      else this.flush();
+    }, FLUSH_MS);
+  }
+
   private armTimers(): void {
-    if (this.current) this.flushTimer ??= setTimeout(() => this.flush(), FLUSH_MS);
+    if (this.current && !this.flushTimer) this.gather(performance.now() + MAX_GATHER_MS);
     if (!this.folder.mayEndHere) return;
     this.silenceTimer = setTimeout(() => {
       this.flush();
