@@ -9,6 +9,8 @@ export interface Setting {
 
 /** QEMU's own limit on its speed is not what is measured or tested here. */
 const MAX_BANDWIDTH = 10240 * 2 ** 20;
+/** QEMU's default. */
+const DOWNTIME_LIMIT_MS = 300;
 const CAPABILITIES = ["xbzrle", "multifd", "postcopy-ram", "return-path", "events"];
 
 export async function configure({ qmp }: Guest, setting: Setting): Promise<void> {
@@ -22,6 +24,7 @@ export async function configure({ qmp }: Guest, setting: Setting): Promise<void>
   });
   await qmp.execute("migrate-set-parameters", {
     "max-bandwidth": MAX_BANDWIDTH,
+    "downtime-limit": DOWNTIME_LIMIT_MS,
     "multifd-compression": "none",
     ...parameters,
   });
