@@ -15,9 +15,16 @@ import { runTunnelTarget, type TunnelTargetOptions } from "./service/tunneltarge
  */
 const STEPS = ["fast", "balanced"] as const;
 
+/**
+ * Pages of one cluster. What a guest has changed is a delta against what lies in clusters all over
+ * its memory, and both ends decode a whole one to get one page: those of archives are too large.
+ */
+const CLUSTER_PAGES = 8;
+
 function levelsOf(level: TunnelLevel = "auto"): TunnelLevels {
-  if (level !== "auto") return { levels: [levelParameters(level)], firstLevel: 0 };
-  return { levels: STEPS.map((step) => levelParameters(step)), firstLevel: 1 };
+  const steps = level === "auto" ? STEPS : [level];
+  const levels = steps.map((step) => ({ ...levelParameters(step), clusterPages: CLUSTER_PAGES }));
+  return { levels, firstLevel: levels.length - 1 };
 }
 
 /**
