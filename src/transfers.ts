@@ -16,14 +16,15 @@ import { runTunnelTarget, type TunnelTargetOptions } from "./service/tunneltarge
 const STEPS = ["fast", "balanced"] as const;
 
 /**
- * Pages of one cluster. What a guest has changed is a delta against what lies in clusters all over
- * its memory, and both ends decode a whole one to get one page: those of archives are too large.
+ * What a guest has changed is a delta against what lies in clusters all over its memory, and both
+ * ends decode a whole one to get one page: those of archives are too large, and pages that are
+ * alike only in part cost more of the processors, which the guests want, than they save.
  */
-const CLUSTER_PAGES = 8;
+const OF_SESSIONS = { clusterPages: 8, sampleBits: 6, minVotes: 6 };
 
 function levelsOf(level: TunnelLevel = "auto"): TunnelLevels {
   const steps = level === "auto" ? STEPS : [level];
-  const levels = steps.map((step) => ({ ...levelParameters(step), clusterPages: CLUSTER_PAGES }));
+  const levels = steps.map((step) => ({ ...levelParameters(step), ...OF_SESSIONS }));
   return { levels, firstLevel: levels.length - 1 };
 }
 

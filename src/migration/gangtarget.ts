@@ -26,7 +26,7 @@ import type { GuestAnswers } from "./targethost.ts";
 
 /** Bytes of streams that may be under way: of all guests together, and of one. */
 const CREDIT_BYTES = 96 << 20;
-const MAX_GUEST_CREDIT_BYTES = 12 << 20;
+const MAX_GUEST_CREDIT_BYTES = 4 << 20;
 const MIN_GUEST_CREDIT_BYTES = 1 << 20;
 /** The most clusters that are kept, as a part of what is free. */
 const SLOT_SHARE = 0.9;

@@ -9,7 +9,7 @@ import type { Scratch } from "./scratch.ts";
 import type { PlacesRegion } from "./task.ts";
 
 /** Bytes of a slot as long as no larger cluster was asked for. */
-const LEAST_SLOT_BYTES = 1 << 16;
+const LEAST_SLOT_BYTES = 1 << 15;
 
 export class ClusterCache {
   private readonly memory: DecodeMemory;

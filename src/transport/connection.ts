@@ -49,10 +49,16 @@ const AHEAD_BYTES = 1 << 20;
 /** TLS gives 16 KiB at a time; one allocation for many of them halves the cost of copying. */
 const BLOCK_BYTES = 256 << 10;
 
-/** Bytes in their order, copied in by pieces and taken out in runs that are never written again. */
+/**
+ * Bytes in their order, copied in by pieces and taken out in runs, each valid until the next. Its
+ * blocks are used again: memory that is new to the process costs more than the copy.
+ */
 class Inbox {
   byteLength = 0;
   private readonly full: Uint8Array<ArrayBuffer>[] = [];
+  private readonly spare: ArrayBuffer[] = [];
+  /** Block of the run that was taken last, if all of it was taken. */
+  private lent: ArrayBuffer | undefined;
   private block = new Uint8Array(0);
   private from = 0;
   private to = 0;
@@ -62,7 +68,8 @@ class Inbox {
     for (let at = 0; at < piece.length; ) {
       if (this.to === this.block.length) {
         if (this.from < this.to) this.full.push(this.block.subarray(this.from));
-        this.block = new Uint8Array(BLOCK_BYTES);
+        else if (this.block.length > 0) this.lent = this.block.buffer;
+        this.block = new Uint8Array(this.spare.pop() ?? new ArrayBuffer(BLOCK_BYTES));
         this.from = 0;
         this.to = 0;
       }
@@ -74,7 +81,9 @@ class Inbox {
   }
 
   take(): Uint8Array<ArrayBuffer> | undefined {
+    if (this.lent) this.spare.push(this.lent);
     let run = this.full.shift();
+    this.lent = run?.buffer;
     if (!run && this.from < this.to) {
       run = this.block.subarray(this.from, this.to);
       this.from = this.to;
@@ -85,8 +94,9 @@ class Inbox {
 }
 
 /**
- * What arrives, as copies, for readers that take one piece after another. Leaving the loop early
- * destroys the connection; a connection that breaks throws its reason, after what had arrived.
+ * What arrives, for readers that take one piece after another; a piece is valid until the next is
+ * asked for. Leaving the loop early destroys the connection; a connection that breaks throws its
+ * reason, after what had arrived.
  */
 export async function* pieces(connection: Connection): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const inbox = new Inbox();

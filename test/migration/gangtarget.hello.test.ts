@@ -75,7 +75,7 @@ describe("a target", () => {
     other.hello();
     const { slotBytes, creditBytes } = decodeHello((await other.next()) as SessionFrame);
     expect(slotBytes).toBeLessThan(resources.arena.largestFreeBytes + slotBytes);
-    expect(creditBytes).toBe(12 << 20);
+    expect(creditBytes).toBe(4 << 20);
     other.link.destroy(new Error("enough"));
     await other.serving;
   });

@@ -87,7 +87,7 @@ describe("a target", () => {
       (peer) => {
         for (let i = 0; i < 20; i++) peer.bytes(1, [], ZEROS);
       },
-      /vm1: \d+ bytes are under way, 12582912 were agreed$/,
+      /vm1: \d+ bytes are under way, 4194304 were agreed$/,
     ],
     [
       "words behind the last",

@@ -210,7 +210,7 @@ describe.each(Object.entries(KINDS))("a connection over %s", (kind, open) => {
     const [left, right] = await opened();
     const got: Uint8Array[] = [];
     const reading = (async () => {
-      for await (const piece of pieces(right)) got.push(piece);
+      for await (const piece of pieces(right)) got.push(piece.slice());
     })();
     for (let block = 0; block < 20; block++) await left.write([painted(99_999, block)]);
     left.end();
@@ -223,7 +223,7 @@ describe.each(Object.entries(KINDS))("a connection over %s", (kind, open) => {
     const [left, right] = await opened();
     const kept: Uint8Array[] = [];
     const reading = (async () => {
-      for await (const piece of pieces(right)) kept.push(piece);
+      for await (const piece of pieces(right)) kept.push(piece.slice());
     })();
     await left.write([painted(300_000)]);
     await expect.poll(() => right.receivedBytes).toBe(300_000);
