@@ -20,7 +20,7 @@ const STEPS = ["fast", "balanced"] as const;
  * ends decode a whole one to get one page: those of archives are too large, and pages that are
  * alike only in part cost more of the processors, which the guests want, than they save.
  */
-const OF_SESSIONS = { clusterPages: 8, sampleBits: 6, minVotes: 6 };
+const OF_SESSIONS = { clusterPages: 8, sampleBits: 6, minVotes: 2 };
 
 function levelsOf(level: TunnelLevel = "auto"): TunnelLevels {
   const steps = level === "auto" ? STEPS : [level];
