@@ -34,5 +34,4 @@ export type { Connection, Receiver } from "./transport/connection.ts";
 export { type Listener, listen } from "./transport/listen.ts";
 export { loopbackPair } from "./transport/loopback.ts";
 export { shaped } from "./transport/shaped.ts";
-export { parseSocketMode } from "./transport/unixlisten.ts";
 export type { FrameCounts } from "./wire/imagehead.ts";

@@ -28,14 +28,6 @@ export interface SocketAccess {
 
 const DEFAULT_MODE = 0o600;
 
-/** Reads "0660" or "660". */
-export function parseSocketMode(text: string): number {
-  if (!/^0?[0-7]{3}$/.test(text)) {
-    throw new PagefoldError("USAGE", `"${text}" is not a socket mode: it is octal, like 0660`);
-  }
-  return Number.parseInt(text, 8);
-}
-
 /**
  * Makes `server` listen at `path`. A socket where nobody listens any more is replaced; everything
  * else that stands there is left alone and refused. Resolves to what removes the socket again.

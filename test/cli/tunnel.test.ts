@@ -143,5 +143,8 @@ describe("pagefold tunnel", { timeout: LIMIT_MS }, () => {
     await fail(["tunnel", "target", "--listen", "unix:x", "--vm", "a"], place, usage(/NAME=unix/));
     const twice = [...target, "--vm", "a=unix:b.in", "--listen", "unix:x"];
     await fail(twice, place, usage(/named twice/));
+    for (const mode of ["0888", "66", "01777", "rw"]) {
+      await fail([...target, "--socket-mode", mode], place, usage(/octal, like 0660/));
+    }
   });
 });

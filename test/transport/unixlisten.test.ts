@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { connect } from "../../src/transport/connect.ts";
 import { listen } from "../../src/transport/listen.ts";
-import { listenUnix, parseSocketMode } from "../../src/transport/unixlisten.ts";
+import { listenUnix } from "../../src/transport/unixlisten.ts";
 import { temporaryFolder } from "../support/folder.ts";
 
 async function opened(path: string, access: object = {}): Promise<() => Promise<void>> {
@@ -136,15 +136,5 @@ describe("a listening unix socket", () => {
     isDone = true;
     await watching;
     expect([...seen]).toEqual([0]);
-  });
-});
-
-describe("a socket mode", () => {
-  it("is octal", () => {
-    expect(parseSocketMode("0660")).toBe(0o660);
-    expect(parseSocketMode("600")).toBe(0o600);
-    for (const text of ["", "8", "0888", "rw", "01777", "66", "0o660"]) {
-      expect(() => parseSocketMode(text)).toThrow(`"${text}" is not a socket mode`);
-    }
   });
 });
