@@ -26,6 +26,7 @@ const LEVELS: Readonly<Record<string, number>> = {
   "archiveapi.ts": 2.5,
   archive: 4,
   migration: 4,
+  replication: 4.5,
   report: 4,
   service: 5,
   "": 6,
