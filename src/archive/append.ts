@@ -4,6 +4,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { PagefoldError, reasonOf } from "../core/errors.ts";
 import { BATCH_PAGES, slabPart } from "../core/slab.ts";
 import { NO_ORDINAL, type Scope } from "../dedup/scope.ts";
+import { takeLock } from "../image/lock.ts";
 import {
   FINGERPRINT_BYTES,
   LOOKUP_INSERTED,
@@ -17,7 +18,6 @@ import { type FileAccess, openFileAccess } from "./bytesource.ts";
 import { commitState } from "./commit.ts";
 import type { Destination } from "./destination.ts";
 import type { DirectoryIndex } from "./index.ts";
-import { takeLock } from "./lock.ts";
 import { openIndex } from "./openindex.ts";
 
 /** Opens the archive at `path` as a destination. Nothing of it changes before the commit. */
@@ -27,7 +27,7 @@ export async function openAppend(
   names: readonly string[],
   signal: AbortSignal | undefined,
 ): Promise<Destination> {
-  const lock = await takeLock(path);
+  const lock = await takeLock(path, `${path}.lock`, "is appending");
   let handle: FileHandle | undefined;
   let access: FileAccess | undefined;
   // The index is read lazily, so what it is read from stays open until the end.

@@ -1,5 +1,5 @@
-// One appender at a time: a lock file beside the archive that names its holder. A holder that is
-// gone is told from a live one by its pid and, where /proc tells it, its time of start.
+// One writer at a time: a lock file beside an archive, or in a directory, that names its holder. One
+// that is gone is told from a live one by its pid and, where /proc tells it, its time of start.
 import { readFileSync } from "node:fs";
 import { link, open, readFile, rename, rm } from "node:fs/promises";
 import { PagefoldError, reasonOf } from "../core/errors.ts";
@@ -8,16 +8,18 @@ export interface Lock {
   release(): Promise<void>;
 }
 
-/** Takes the lock of `path`; LOCKED, naming the holder, when somebody has it. */
-export async function takeLock(path: string): Promise<Lock> {
-  const lockPath = `${path}.lock`;
+/**
+ * Takes the lock `lockPath` of `path`; LOCKED, naming the holder and what it `does`, when somebody
+ * has it.
+ */
+export async function takeLock(path: string, lockPath: string, does: string): Promise<Lock> {
   for (let tries = 0; tries < 3; tries++) {
     if (await create(lockPath)) return { release: () => rm(lockPath, { force: true }) };
     const holder = await readFile(lockPath, "utf8").catch(() => undefined);
     if (holder === undefined) continue;
     if (isAlive(holder)) {
       const pid = holder.split(" ")[0];
-      throw new PagefoldError("LOCKED", `${path}: process ${pid} is appending (${lockPath})`);
+      throw new PagefoldError("LOCKED", `${path}: process ${pid} ${does} (${lockPath})`);
     }
     await removeStale(lockPath, holder);
   }
