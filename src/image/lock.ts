@@ -1,5 +1,5 @@
-// One writer at a time: a lock file beside an archive, or in a directory, that names its holder. One
-// that is gone is told from a live one by its pid and, where /proc tells it, its time of start.
+// One writer at a time: a lock file beside an archive, or in a directory, that names its holder.
+// One that is gone is told from a live one by its pid and, where /proc tells it, its start.
 import { readFileSync } from "node:fs";
 import { link, open, readFile, rename, rm } from "node:fs/promises";
 import { PagefoldError, reasonOf } from "../core/errors.ts";

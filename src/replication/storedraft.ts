@@ -1,0 +1,165 @@
+// An epoch that is being received: its patches go to the redo file and are checked against the
+// memory that they change. Nothing of the replica changes before its commit.
+import { PagefoldError } from "../core/errors.ts";
+import { FINGERPRINT_BYTES } from "../kernels/abi.ts";
+import { openPatch } from "./patch.ts";
+import { applyGroup } from "./storeapply.ts";
+import {
+  EpochFileWriter,
+  type EpochHead,
+  epochName,
+  MAX_DEVICE_STATE_BYTES,
+} from "./storeepoch.ts";
+import type { StoreFile } from "./storefiles.ts";
+import { damagedPages, pagesOf, type StoreState } from "./storestate.ts";
+import { FrameSums, type SumTree } from "./storesums.ts";
+
+/** What an epoch is besides its pages. */
+export interface EpochEnd {
+  /** Of the whole memory, as `pagefold list` shows it for an image: 16 bytes. */
+  readonly checksum: Uint8Array;
+  readonly deviceState: Uint8Array;
+  /** Of the capture; default: now. */
+  readonly timeMs?: number;
+}
+
+/** Says how a draft ended, and with what when it was committed. */
+export type DraftEnded = (head: EpochHead | undefined) => void;
+
+export class EpochDraft {
+  readonly epoch: number;
+  private readonly state: StoreState;
+  private readonly ram: StoreFile;
+  private readonly writer: EpochFileWriter;
+  private readonly ended: DraftEnded;
+  private readonly sums = new FrameSums();
+  /** One bit for each frame that has changed. */
+  private readonly seen: Uint8Array;
+  /** What was not written cannot be committed. */
+  private failure: unknown;
+
+  private constructor(
+    state: StoreState,
+    ram: StoreFile,
+    epoch: number,
+    writer: EpochFileWriter,
+    ended: DraftEnded,
+  ) {
+    this.state = state;
+    this.ram = ram;
+    this.epoch = epoch;
+    this.writer = writer;
+    this.ended = ended;
+    this.seen = new Uint8Array(Math.ceil(state.frameCount / 8));
+  }
+
+  static async create(
+    state: StoreState,
+    ram: StoreFile,
+    epoch: number,
+    ended: DraftEnded,
+  ): Promise<EpochDraft> {
+    const writer = await EpochFileWriter.create(state.files, epochName(epoch, "redo"));
+    return new EpochDraft(state, ram, epoch, writer, ended);
+  }
+
+  /** Takes a patch. Within an epoch no frame may come twice. */
+  async write(bytes: Uint8Array): Promise<void> {
+    try {
+      await this.take(bytes);
+    } catch (error) {
+      this.failure = error;
+      throw error;
+    }
+  }
+
+  private async take(bytes: Uint8Array): Promise<void> {
+    const { state, sums, epoch } = this;
+    const patch = openPatch(bytes, state.frameCount, `epoch ${epoch}: a patch`);
+    for (const frame of patch.frames) this.mark(frame);
+    for await (const group of pagesOf(state, this.ram, patch)) {
+      const old = state.hasher.fingerprints(group.pages);
+      applyGroup(patch, group);
+      const found = state.hasher.fingerprints(group.pages);
+      for (let i = group.from; i < group.to; i++) {
+        const frame = patch.frames[i];
+        const index = frame - group.firstFrame;
+        if (!state.tree.has(frame, old, index)) throw damagedPages(state, frame, 1);
+        const at = index * FINGERPRINT_BYTES;
+        sums.add(frame, found.subarray(at, at + FINGERPRINT_BYTES));
+      }
+    }
+    await this.writer.add(bytes, patch);
+  }
+
+  /** Resolves when the epoch is durable; MISMATCH when it is not what the checksum says. */
+  async commit(end: EpochEnd): Promise<void> {
+    const { state, sums, epoch } = this;
+    state.tree.exchange(sums);
+    try {
+      if (this.failure !== undefined) throw this.failure;
+      this.ended(await sealRedo(state, state.tree, this.writer, { epoch, isFull: false }, end));
+    } catch (error) {
+      state.tree.exchange(sums);
+      await this.abandon();
+      throw error;
+    }
+  }
+
+  /** Forgets it all. */
+  async abandon(): Promise<void> {
+    await this.writer.discard();
+    this.ended(undefined);
+  }
+
+  private mark(frame: number): void {
+    const bit = 1 << (frame & 7);
+    if (this.seen[frame >>> 3] & bit) {
+      throw new PagefoldError("DAMAGED", `epoch ${this.epoch}: frame ${frame} comes twice`);
+    }
+    this.seen[frame >>> 3] |= bit;
+  }
+}
+
+/** Seals the redo of an epoch whose memory `tree` tells: the moment of its commit. */
+export async function sealRedo(
+  state: StoreState,
+  tree: SumTree,
+  writer: EpochFileWriter,
+  { epoch, isFull }: Pick<EpochHead, "epoch" | "isFull">,
+  { checksum, deviceState, timeMs = Date.now() }: EpochEnd,
+): Promise<EpochHead> {
+  if (deviceState.length > MAX_DEVICE_STATE_BYTES) {
+    const reason = `${deviceState.length} bytes are over ${MAX_DEVICE_STATE_BYTES}`;
+    throw new PagefoldError("LIMIT", `epoch ${epoch}: device state: ${reason}`);
+  }
+  const found = tree.checksum();
+  if (Buffer.compare(found, checksum) !== 0) {
+    const [has, wanted] = [found, checksum].map((sum) => Buffer.from(sum).toString("hex"));
+    const reason = `the memory has checksum ${has}, not ${wanted}`;
+    throw new PagefoldError("MISMATCH", `${state.files.path}: epoch ${epoch}: ${reason}`);
+  }
+  const head = { kind: "redo", isFull, epoch, timeMs, checksum: found } as const;
+  try {
+    await writer.seal(head, deviceState);
+  } catch (error) {
+    await retract(state, epoch, error);
+    throw error;
+  }
+  const { pageCount, blockCount, chunkBytes } = writer;
+  return { ...head, pageCount, blockCount, chunkBytes, deviceBytes: deviceState.length };
+}
+
+/** The name may be there although nobody knows whether it is durable: it must not come back. */
+async function retract(state: StoreState, epoch: number, cause: unknown): Promise<void> {
+  const { files } = state;
+  try {
+    const name = epochName(epoch, "redo");
+    if (!(await files.list()).includes(name)) return;
+    await files.remove(name);
+    await files.sync();
+  } catch {
+    const reason = `whether epoch ${epoch} was committed is not known until it is opened again`;
+    state.failure = new PagefoldError("OUTPUT", `${files.path}: ${reason}`, { cause });
+  }
+}
