@@ -2,7 +2,12 @@
 // all frames and the tree over them, of which only the nodes above changed frames are made anew.
 import { PAGE_BYTES } from "../core/page.ts";
 import { FINGERPRINT_BYTES, type Kernels } from "../kernels/abi.ts";
-import { compileKernels, createMemory, instantiateKernels } from "../kernels/load.ts";
+import {
+  compileKernels,
+  createMemory,
+  instantiateKernels,
+  type KernelModule,
+} from "../kernels/load.ts";
 
 /** The first 64 KiB belong to the kernel module. */
 const MODULE_BYTES = 65536;
@@ -10,6 +15,16 @@ const MODULE_BYTES = 65536;
 const CALL_PAGES = 256;
 /** Children of a node. */
 const FANOUT = PAGE_BYTES / FINGERPRINT_BYTES;
+
+/** Compiled once per file: a directory is opened more often than kernels change. */
+const modules = new Map<string, KernelModule>();
+
+function compiled(wasm: Uint8Array | URL | undefined): KernelModule {
+  if (wasm instanceof Uint8Array) return compileKernels(wasm);
+  const module = modules.get(String(wasm)) ?? compileKernels(wasm);
+  modules.set(String(wasm), module);
+  return module;
+}
 
 /** Fingerprints pages that lie outside of linear memory. */
 export class PageHasher {
@@ -19,7 +34,7 @@ export class PageHasher {
 
   constructor(wasm?: Uint8Array | URL) {
     const memory = createMemory(this.resultPtr + CALL_PAGES * FINGERPRINT_BYTES);
-    this.kernels = instantiateKernels(compileKernels(wasm), memory);
+    this.kernels = instantiateKernels(compiled(wasm), memory);
     this.bytes = new Uint8Array(memory.buffer);
   }
 
