@@ -91,7 +91,7 @@ describe.each([
     for (let at = 1, isCut = true; isCut; at++) {
       const random = seededRandom(seed + at);
       const life = lifeOf(random);
-      const progress = { acked: 0, tried: 0 };
+      const progress: Progress = { acked: 0, tried: 0 };
       let disk = new SimDisk();
       disk.trouble = { at, kind: "cut" };
       isCut = await liveUntil(disk, life, keepEpochs, progress);

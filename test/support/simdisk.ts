@@ -168,7 +168,7 @@ function resized(bytes: Uint8Array, length: number): Uint8Array {
 
 /** What was durable, with any sectors of what was written since. */
 function survived({ durable, pending }: Inode, random: SeededRandom): Uint8Array {
-  let bytes = durable.slice();
+  let bytes: Uint8Array = durable.slice();
   for (const step of pending) {
     if ("length" in step) {
       if (random.int(2) === 1) bytes = resized(bytes, step.length);
