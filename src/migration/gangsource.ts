@@ -88,6 +88,7 @@ export class GangSource {
       tryBegin: () => this.fold.tryBegin(),
       isBusy: () => this.fold.isBusy,
       room: () => this.fold.room(),
+      wake: () => this.fold.wake(),
       add: (guest, batch, forgotten) => this.fold.add(guest, batch, forgotten),
       forget: (slabPtr) => this.fold.forget(slabPtr),
       afterAll: (action) => this.fold.afterAll(action),

@@ -28,6 +28,8 @@ export interface GuestHost {
   isBusy(): boolean;
   /** Resolves when there may be room. */
   room(): Promise<void>;
+  /** Lets all that wait for room look again. */
+  wake(): void;
   /**
    * Sends a batch on its way, after all before it. Behind it the content of `forgotten` frames is
    * none that was sent as a page.

@@ -76,6 +76,11 @@ export class GuestIntake implements FoldedGuest {
     return this.folder.frameCount;
   }
 
+  /** Whether the target has got rid of all that was handed over. */
+  get isTaken(): boolean {
+    return this.creditedBytes === this.addedBytes;
+  }
+
   /** Where the stream stands. */
   get mark(): StreamMark {
     return { streamBytes: this.takenBytes, hash: this.checksum.digest() };

@@ -99,6 +99,12 @@ export class GuestSource implements GuestView {
     return this.isOver ? undefined : this.intake.write(bytes);
   }
 
+  /** Sends on what has come; resolves when the target has got rid of it, or the guest is over. */
+  async taken(): Promise<void> {
+    this.intake.flush();
+    while (!this.isOver && !this.intake.isTaken) await this.host.room();
+  }
+
   /** The hypervisor has closed its end. */
   end(): void {
     if (this.isOver || this.hasSaidLast) return;
@@ -225,6 +231,8 @@ export class GuestSource implements GuestView {
   private finish(outcome: GuestOutcome, reason: string): void {
     this.state = "over";
     this.intake.close();
+    // Whoever waits for room to write must not wait for other guests' sake.
+    this.host.wake();
     if (!this.hasSaidLast) this.sayLast(SessionType.ABORT, encodeReason(reason));
     this.listener.ended(outcome);
   }
