@@ -1,39 +1,39 @@
-// Sends memory images to another process as a gang, so that what they share crosses once:
-//   node examples/gang.mjs vm0.raw vm1.raw …
+// Moves memory images to another process while they change: node examples/gang.mjs vm0.raw vm1.raw
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { createReadStream } from "node:fs";
-import { mkdir, open } from "node:fs/promises";
-import { basename } from "node:path";
-import { openEngine } from "pagefold";
+import { readFileSync, writeFileSync } from "node:fs";
+import * as pf from "pagefold";
 
-const engine = await openEngine({ threads: 2 });
-if (process.argv[2] === "target") {
-  await mkdir("received", { recursive: true });
-  const sinkOf = async (name) => {
-    const file = await open(`received/${name}`, "w");
-    return { write: (frame, pages) => file.write(pages, 0, pages.length, frame * 4096) };
+const [address, guests] = [{ kind: "unix", path: "gang.sock" }, process.argv.slice(2)];
+const engine = await pf.openEngine({ threads: 1 });
+if (guests[0] === "target") {
+  const listener = await pf.listen(address);
+  process.send("listens");
+  const sinkOf = async (name, returns, memory) => {
+    const write = async (frame, pages) => void memory.set(pages, frame * 4096);
+    const begin = async (frames) => (memory = Buffer.alloc(frames * 4096)) && { write };
+    const run = async () => writeFileSync(`${name}.received`, memory); // whole, and ours now
+    return pf.pageGuestSink(name, returns, { begin, run, abort: console.error });
   };
-  await engine.decoder().decode(createReadStream("", { fd: 3 }), sinkOf);
-  process.send("complete"); // every round of every image agreed with its checksum
+  const gang = { connection: await listener.accept(), expects: () => true, sinkOf };
+  await pf.serveGangTarget(engine, { ...gang, onGuestOver: () => listener.close() });
 } else {
-  const stdio = ["ignore", "inherit", "inherit", "pipe", "ipc"];
-  const target = fork(new URL(import.meta.url), ["target"], { stdio });
-  const encoder = engine.encoder(); // one for all: it knows the pages of the whole gang
-  let wireBytes = 0;
-  const send = async (path, dirty) => {
-    const file = await open(path);
-    const read = (frame, count, into) => file.read(into, 0, count * 4096, frame * 4096);
-    const source = { frameCount: Math.floor((await file.stat()).size / 4096), read };
-    for await (const piece of encoder.stream(basename(path), source, dirty && { dirty })) {
-      wireBytes += piece.length;
-      await new Promise((sent) => target.stdio[3].write(piece, sent));
-    }
-    await file.close();
+  await once(fork(new URL(import.meta.url), ["target"]), "message");
+  const gang = await pf.openGangSource(engine, { connection: await pf.connect(address), guests });
+  const send = async (path, number) => {
+    const memory = readFileSync(path);
+    const dirty = new Uint8Array(Math.ceil(memory.length / 32768)); // bit i of byte i >> 3: page i
+    const touch = (at) => (memory[at * 4096]++, (dirty[at >> 3] |= 1 << (at & 7)));
+    const guest = setInterval(() => touch(Math.floor((Math.random() * memory.length) / 4096)));
+    const read = async (at, n, into) => into.set(memory.subarray(at * 4096, (at + n) * 4096));
+    const takeDirty = async (into) => void (into.set(dirty), dirty.fill(0));
+    const [pause, resume] = [async () => clearInterval(guest), async () => console.error(path)];
+    const source = { frameCount: memory.length / 4096, read, takeDirty, pause, resume };
+    const { rounds } = await pf.precopy(source, await pf.openPageGuest(gang, number));
+    console.log(path, rounds.length, memory.equals(readFileSync(`${path}.received`)));
   };
-  for (const path of process.argv.slice(2)) await send(path);
-  // Then send(path, dirty) is the next round of one: bit i of byte i >> 3 of `dirty` is frame i.
-  target.stdio[3].end();
-  console.log(`${wireBytes} bytes, ${(await once(target, "message"))[0]}`);
+  await Promise.all(guests.map(send));
+  console.log(`${gang.numbers.wireBytes} bytes together`);
+  await gang.close();
 }
 await engine.close();

@@ -22,6 +22,8 @@ export type { GuestListener } from "./migration/guesthost.ts";
 export type { GuestSource } from "./migration/guestsource.ts";
 export type { GuestView } from "./migration/guestview.ts";
 export type { GuestOutcome } from "./migration/outcome.ts";
+export { openPageGuest, type PageGuest, type PageGuestOptions } from "./migration/pageguest.ts";
+export { type PageGuestTarget, pageGuestSink } from "./migration/pageguestsink.ts";
 export { precopy } from "./migration/precopy.ts";
 export * from "./migration/precopyapi.ts";
 export { openQmp } from "./qemu/qmp.ts";

@@ -8,6 +8,7 @@ import { AdaptiveRate, type Clock, MACHINE_CLOCK } from "./adaptiverate.ts";
 import { LiveRound } from "./liveround.ts";
 import {
   type LiveSource,
+  NotHandedOver,
   PrecopyError,
   type PrecopyOptions,
   type PrecopyReport,
@@ -79,9 +80,11 @@ class Precopy {
     } catch (error) {
       throw await this.backOut(error);
     }
+    this.step = "commit";
     try {
       await this.sink.commit();
     } catch (error) {
+      if (error instanceof NotHandedOver) throw await this.backOut(error);
       const reason = `commit: ${reasonOf(error)}; in doubt: the target may have the guest`;
       throw this.failure(`${reason}, the source stays paused`, "in doubt", error);
     }
@@ -170,6 +173,7 @@ class Precopy {
   private async backOut(error: unknown): Promise<unknown> {
     const { signal } = this.options;
     const what = `${this.step}: ${reasonOf(error)}`;
+    this.sink.abort?.(what);
     let then = "the guest runs on at the source";
     if (this.pausedAt !== undefined) {
       try {

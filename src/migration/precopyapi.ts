@@ -40,9 +40,19 @@ export interface RoundSink {
   prepare?(signal?: AbortSignal): Promise<void>;
   /**
    * Hands the guest over; resolves when the target has said that it is its own. From the call on
-   * it may be: if this rejects, the source stays paused and the outcome is in doubt.
+   * it may be: if this rejects, the source stays paused and the outcome is in doubt, unless it is
+   * with `NotHandedOver`.
    */
   commit(): Promise<void>;
+  /** The migration goes no further, and the guest is the source's. Not called after a doubt. */
+  abort?(reason: string): void;
+}
+
+/** It is certain that the target does not run the guest: the source goes on. */
+export class NotHandedOver extends PagefoldError {
+  constructor(reason: string, options?: ErrorOptions) {
+    super("CONNECTION", reason, options);
+  }
 }
 
 /** How to migrate. */

@@ -7,6 +7,16 @@ const HEAD_BYTES = 4;
 const SHUT = 1;
 const SHUT_BYTES = 4;
 
+/** The message that a target says last; 0 when it runs the guest. */
+export function encodeShut(value: number): Uint8Array {
+  const message = new Uint8Array(HEAD_BYTES + SHUT_BYTES);
+  const view = new DataView(message.buffer);
+  view.setUint16(0, SHUT);
+  view.setUint16(2, SHUT_BYTES);
+  view.setUint32(HEAD_BYTES, value);
+  return message;
+}
+
 export class ReturnPath {
   /** What SHUT said: 0 when all went well; undefined before it came. */
   shutValue: number | undefined;

@@ -2,15 +2,12 @@
 // order is taken for a whole one.
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { describe, expect, it } from "vitest";
 import { openDecoder } from "../../src/archive/streamdecoder.ts";
 import type { PageSink } from "../../src/image/image.ts";
 import { ArchiveBuilder } from "../support/archivebuilder.ts";
 import { inPieces } from "../support/engine.ts";
-import { temporaryFolder } from "../support/folder.ts";
 import { wasmPath } from "../support/kernels.ts";
 import { seededRandom } from "../support/random.ts";
 import { sinkInto } from "../support/rounds.ts";
@@ -193,25 +190,5 @@ describe("stream decoder", () => {
     });
     expect(await once(child, "close")).toEqual([0, null]);
     expect(text).toBe("frame 26 holds 99, frame 999 holds 7\n");
-  });
-
-  it("works for a gang of files", async () => {
-    const example = new URL("../../examples/gang.mjs", import.meta.url);
-    const cwd = temporaryFolder();
-    const image = Buffer.from(seededRandom(1).bytes(64 << 10));
-    writeFileSync(join(cwd, "a.raw"), image);
-    writeFileSync(join(cwd, "b.raw"), image);
-    const stdio = ["ignore", "pipe", "inherit", "ipc"] as const;
-    const child = fork(example, ["a.raw", "b.raw"], { cwd, stdio: [...stdio] });
-    let text = "";
-    child.stdout?.on("data", (bytes) => {
-      text += bytes;
-    });
-    expect(await once(child, "close")).toEqual([0, null]);
-    expect(text).toMatch(/^\d+ bytes, complete\n$/);
-    expect(Number.parseInt(text, 10)).toBeLessThan(1.5 * image.length);
-    for (const name of ["a.raw", "b.raw"]) {
-      expect(readFileSync(join(cwd, "received", name)).equals(image)).toBe(true);
-    }
   });
 });

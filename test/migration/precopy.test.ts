@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { PagefoldError } from "../../src/core/errors.ts";
 import { precopy } from "../../src/migration/precopy.ts";
-import { PrecopyError, type RoundReport } from "../../src/migration/precopyapi.ts";
+import { NotHandedOver, PrecopyError, type RoundReport } from "../../src/migration/precopyapi.ts";
 import {
   CopyLink,
   idle,
@@ -223,6 +223,18 @@ describe("pre-copy that fails", () => {
     expect(error.message).toMatch(/commit: the link is down; in doubt: .* stays paused$/);
     expect([error.code, error.remains, guest.isPaused]).toEqual(["DOUBT", "in doubt", true]);
     expect(guest.calls).toEqual(["pause"]);
+  });
+
+  it("resumes the guest when it is certain that the target does not run it", async () => {
+    const guest = new LiveGuest(20, idle);
+    const link = new CopyLink(20);
+    link.commit = () => Promise.reject(new NotHandedOver("it has no room"));
+    const aborts: string[] = [];
+    const sink = Object.assign(link, { abort: (reason: string) => aborts.push(reason) });
+    const error = await failureOf(precopy(guest, sink));
+    expect(error.message).toMatch(/commit: it has no room; the guest runs again at the source/);
+    expect([error.code, error.remains]).toEqual(["CONNECTION", "running"]);
+    expect([guest.calls, aborts]).toEqual([["pause", "resume"], ["commit: it has no room"]]);
   });
 
   it("does not commit what was not read, or was written while paused", async () => {

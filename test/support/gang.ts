@@ -118,6 +118,8 @@ export interface GangSetup {
   /** Bytes of each stream after which the guest runs at the target; all, by default. */
   readonly runsAfter?: readonly number[];
   readonly onIncoming?: (incoming: Incoming, number: number) => void;
+  /** Where guests go that are no QEMU. */
+  readonly sinkOf?: (name: string, returns: GuestReturns) => GuestSink | undefined;
 }
 
 /** A session with a guest for each stream, named "vm0" … */
@@ -148,6 +150,8 @@ export async function openGang(setup: GangSetup): Promise<Gang> {
     connection: right,
     expects: (name) => name.startsWith("vm"),
     async sinkOf(name, returns) {
+      const given = setup.sinkOf?.(name, returns);
+      if (given) return given;
       const number = Number(name.slice(2));
       const byteLength = setup.runsAfter?.[number] ?? setup.streams[number].length;
       const one = new Incoming(byteLength, returns);
