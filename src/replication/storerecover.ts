@@ -97,11 +97,13 @@ async function openRam(state: StoreState, name: string): Promise<StoreFile> {
 async function findSums(state: StoreState, ram: StoreFile, redo: EpochFileReader): Promise<void> {
   const { tree } = state;
   const kept = await readSums(state);
+  let before: Uint8Array | undefined;
   if (kept) {
     tree.set(0, kept);
+    // Only those of the last epoch itself can tell which pages are wrong.
+    if (Buffer.compare(tree.checksum(), redo.head.checksum) === 0) before = kept;
     if (await leadsToLast(state, ram, redo)) return;
   }
-  const before = kept && tree.leaves.slice();
   for (let frame = 0; frame < state.frameCount; frame += PIECE_FRAMES) {
     const count = Math.min(PIECE_FRAMES, state.frameCount - frame);
     tree.set(frame, state.hasher.fingerprints(await readPages(state, ram, frame, count)));
