@@ -1,5 +1,5 @@
-// Flipped, missing and added bytes in every file of a replica: named with the file and the bytes, or
-// of no consequence; never memory that is not what was committed.
+// Flipped, missing and added bytes in every file of a replica: named with the file and the bytes,
+// or of no consequence; never memory that is not what was committed.
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
