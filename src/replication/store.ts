@@ -36,7 +36,8 @@ export interface Epoch extends EpochEnd {
 export class ReplicaStore implements AsyncDisposable {
   private readonly state: StoreState;
   private readonly lock: { release(): Promise<void> };
-  private isDrafting = false;
+  /** The epoch that has begun, or is just beginning. */
+  private current: { abandon(): Promise<void> } | "new" | undefined;
   private readerCount = 0;
   /** Never rejects; whether it worked stands in the state. */
   private applying: Promise<void> = Promise.resolve();
@@ -154,6 +155,7 @@ export class ReplicaStore implements AsyncDisposable {
 
   /** What was committed is kept; what was begun is not. */
   async close(): Promise<void> {
+    if (this.current !== "new") await this.current?.abandon();
     await this.applying;
     await this.state.ram?.close();
     await this.lock.release();
@@ -163,28 +165,33 @@ export class ReplicaStore implements AsyncDisposable {
     return this.close();
   }
 
-  private async draft<T>(epoch: number, create: () => Promise<T>): Promise<T> {
+  private async draft<T extends { abandon(): Promise<void> }>(
+    epoch: number,
+    create: () => Promise<T>,
+  ): Promise<T> {
     const { files, last, failure } = this.state;
     const refuse = (reason: string): never => {
       throw new PagefoldError("RANGE", `${files.path}: epoch ${epoch}: ${reason}`);
     };
     if (failure) throw failure;
-    if (this.isDrafting) refuse("another one has begun");
+    if (this.current) refuse("another one has begun");
     if (this.readerCount > 0) refuse("an epoch is being read");
     const next = (last?.epoch ?? 0) + 1;
     if (epoch !== next) refuse(`${next} comes next`);
-    this.isDrafting = true;
+    this.current = "new";
     try {
       await this.settle();
-      return await create();
+      const draft = await create();
+      this.current = draft;
+      return draft;
     } catch (error) {
-      this.isDrafting = false;
+      this.current = undefined;
       throw error;
     }
   }
 
   private ended(head: EpochHead | undefined): void {
-    this.isDrafting = false;
+    this.current = undefined;
     if (!head) return;
     this.state.last = head;
     this.state.isPending = true;

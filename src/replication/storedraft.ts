@@ -37,6 +37,7 @@ export class EpochDraft {
   private readonly seen: Uint8Array;
   /** What was not written cannot be committed. */
   private failure: unknown;
+  private isOver = false;
 
   private constructor(
     state: StoreState,
@@ -95,10 +96,13 @@ export class EpochDraft {
   /** Resolves when the epoch is durable; MISMATCH when it is not what the checksum says. */
   async commit(end: EpochEnd): Promise<void> {
     const { state, sums, epoch } = this;
+    if (this.isOver) throw new Error(`epoch ${epoch} has ended`);
     state.tree.exchange(sums);
     try {
       if (this.failure !== undefined) throw this.failure;
-      this.ended(await sealRedo(state, state.tree, this.writer, { epoch, isFull: false }, end));
+      const head = await sealRedo(state, state.tree, this.writer, { epoch, isFull: false }, end);
+      this.isOver = true;
+      this.ended(head);
     } catch (error) {
       state.tree.exchange(sums);
       await this.abandon();
@@ -106,8 +110,10 @@ export class EpochDraft {
     }
   }
 
-  /** Forgets it all. */
+  /** Forgets it all. Does nothing when it has ended. */
   async abandon(): Promise<void> {
+    if (this.isOver) return;
+    this.isOver = true;
     await this.writer.discard();
     this.ended(undefined);
   }

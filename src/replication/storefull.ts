@@ -20,6 +20,7 @@ export class FullDraft {
   /** Whether a frame is more than a hole in the file. */
   private readonly isStored: Uint8Array;
   private failure: unknown;
+  private isOver = false;
 
   private constructor(state: StoreState, epoch: number, file: StoreFile, ended: DraftEnded) {
     this.state = state;
@@ -79,7 +80,8 @@ export class FullDraft {
   /** Resolves when the memory is durable and counts; MISMATCH when the checksum is another. */
   async commit(end: EpochEnd): Promise<void> {
     const { state, epoch, file, tree } = this;
-    const before = { tree: state.tree, ram: state.ram };
+    const { ram } = state;
+    if (this.isOver) throw new Error(`epoch ${epoch} has ended`);
     let writer: EpochFileWriter | undefined;
     try {
       if (this.failure !== undefined) throw this.failure;
@@ -91,17 +93,20 @@ export class FullDraft {
       const head = await sealRedo(state, tree, writer, { epoch, isFull: true }, end);
       state.tree = tree;
       state.ram = file;
+      this.isOver = true;
       this.ended(head);
     } catch (error) {
       await writer?.discard();
       await this.abandon();
       throw error;
     }
-    await before.ram?.close();
+    await ram?.close();
   }
 
-  /** Forgets it all. */
+  /** Forgets it all. Does nothing when it has ended. */
   async abandon(): Promise<void> {
+    if (this.isOver) return;
+    this.isOver = true;
     await this.file.close().catch(() => undefined);
     await this.state.files.remove(fullName(this.epoch)).catch(() => undefined);
     this.ended(undefined);

@@ -121,6 +121,23 @@ describe("a replica", () => {
     await store.close();
   });
 
+  it("forgets what was begun when it is closed", async () => {
+    const folder = temporaryFolder();
+    const { model, store } = await started(folder, 8);
+    const draft = await store.begin(2);
+    for (const patch of model.run().patches) await draft.write(patch);
+    await store.close();
+    await draft.abandon();
+    await expect(draft.commit(model.ending())).rejects.toThrow("epoch 2 has ended");
+    expect(readdirSync(folder).sort()).toEqual(["epoch-1.redo", "guest.json", "ram", "sums"]);
+    await using again = await ReplicaStore.open(folder);
+    const full = await again.beginFull(2);
+    await full.write(0, model.memory());
+    await again.close();
+    expect(readdirSync(folder).length).toBe(4);
+    await full.abandon();
+  });
+
   it("begins with a full epoch", async () => {
     const store = await ReplicaStore.open(temporaryFolder(), { identity });
     await expect(store.begin(1)).rejects.toThrow("there is no memory yet");
