@@ -24,7 +24,7 @@ if (guests[0] === "target") {
     const memory = readFileSync(path);
     const dirty = new Uint8Array(Math.ceil(memory.length / 32768)); // bit i of byte i >> 3: page i
     const touch = (at) => (memory[at * 4096]++, (dirty[at >> 3] |= 1 << (at & 7)));
-    const guest = setInterval(() => touch(Math.floor((Math.random() * memory.length) / 4096)));
+    const guest = setInterval(() => touch(Math.floor(Math.random() * 50)));
     const read = async (at, n, into) => into.set(memory.subarray(at * 4096, (at + n) * 4096));
     const takeDirty = async (into) => void (into.set(dirty), dirty.fill(0));
     const [pause, resume] = [async () => clearInterval(guest), async () => console.error(path)];
