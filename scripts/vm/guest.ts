@@ -111,15 +111,23 @@ export class Guest {
   async connect(): Promise<void> {
     const end = Date.now() + BOOT_LIMIT_MS;
     while (!this.#qmp) {
-      this.#qmp = await openQmp(this.#path("qmp"), { timeoutMs: BOOT_LIMIT_MS }).catch(
-        () => undefined,
-      );
+      this.#qmp = await openQmp(this.qmpPath, { timeoutMs: BOOT_LIMIT_MS }).catch(() => undefined);
       if (this.#qmp) return;
       if (!this.isRunning || Date.now() > end) {
         throw new Error(`${this.name}: QEMU did not start: ${this.#complaints}`);
       }
       await sleep(20);
     }
+  }
+
+  /** Leaves the monitor, which serves one client at a time, to others; `connect` takes it again. */
+  leaveMonitor(): void {
+    this.#qmp?.close();
+    this.#qmp = undefined;
+  }
+
+  get qmpPath(): string {
+    return this.#path("qmp");
   }
 
   async pause(): Promise<void> {

@@ -1,0 +1,195 @@
+// Captures a guest again and again, each time the whole memory and the devices of one moment, with
+// no patch to QEMU and in one of two ways:
+// - "snapshot": QEMU stops the guest for the devices alone and writes its memory while the guest
+//   runs on, each page before the guest writes to it (capability background-snapshot).
+// - "shared": the guest stands still while its RAM is copied out of the file that it shares with
+//   its QEMU; the rest comes by a migration (capability x-ignore-shared).
+
+import { PagefoldError } from "../core/errors.ts";
+import type { Qmp } from "../qemu/qmp.ts";
+import type { CapturedEpoch, CaptureSink } from "./capture.ts";
+import { type CheckOptions, checkGuest, type GuestFacts } from "./capturecheck.ts";
+import { FileCopy, sharedFilesOf } from "./capturefiles.ts";
+import { CaptureIntake } from "./captureintake.ts";
+import { CaptureLease, checkFree } from "./capturelease.ts";
+import { HeldPages, handOut } from "./capturepages.ts";
+import { CapturePort, type PortOptions } from "./captureport.ts";
+import { type CaptureKind, encodeDeviceState, type SharedBlock } from "./devicestate.ts";
+import { type GuestIdentity, identityDifference } from "./storeidentity.ts";
+
+export interface GuestCaptureOptions extends CheckOptions, PortOptions {
+  /** Default: "snapshot". */
+  kind?: CaptureKind | undefined;
+  /** For messages. Default: "the guest". */
+  name?: string | undefined;
+}
+
+export interface EpochOptions {
+  signal?: AbortSignal | undefined;
+  /** Called while the guest stands still, before anything is captured. */
+  whileStopped?: (() => Promise<void>) | undefined;
+}
+
+export class GuestCapture {
+  readonly kind: CaptureKind;
+  readonly facts: GuestFacts;
+  private readonly qmp: Qmp;
+  private readonly options: GuestCaptureOptions;
+  private readonly name: string;
+  private readonly copies: readonly FileCopy[];
+  /** Of the first epoch. */
+  private identity: GuestIdentity | undefined;
+
+  /** Rejects with USAGE and one line if the guest cannot be captured, or not in this way. */
+  static async open(qmp: Qmp, options: GuestCaptureOptions = {}): Promise<GuestCapture> {
+    await checkFree(qmp);
+    const facts = await checkGuest(qmp, options);
+    const files = options.kind === "shared" ? await sharedFilesOf(qmp) : [];
+    const copies: FileCopy[] = [];
+    for (const file of files) copies.push(await FileCopy.open(file));
+    return new GuestCapture(qmp, facts, copies, options);
+  }
+
+  private constructor(
+    qmp: Qmp,
+    facts: GuestFacts,
+    copies: readonly FileCopy[],
+    options: GuestCaptureOptions,
+  ) {
+    const { kind = "snapshot", name = "the guest" } = options;
+    this.qmp = qmp;
+    this.facts = facts;
+    this.copies = copies;
+    this.options = options;
+    this.kind = kind;
+    this.name = name;
+  }
+
+  /**
+   * Hands out the memory of the guest at one moment. Whatever fails, the guest runs when this
+   * settles, unless its monitor is lost: `releaseGuest` lets it go on then. An abort waits for the
+   * rest of the stream, which QEMU has to get rid of.
+   */
+  async epoch(sink: CaptureSink, options: EpochOptions = {}): Promise<CapturedEpoch> {
+    options.signal?.throwIfAborted();
+    const port = await CapturePort.open(this.options);
+    try {
+      return this.kind === "snapshot"
+        ? await this.snapshot(port, sink, options)
+        : await this.copyShared(port, sink, options);
+    } finally {
+      await port.close();
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.copies.map((copy) => copy.close()));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  private async snapshot(
+    port: CapturePort,
+    sink: CaptureSink,
+    { signal, whileStopped }: EpochOptions,
+  ): Promise<CapturedEpoch> {
+    const lease = await CaptureLease.take(this.qmp, "background-snapshot");
+    // With the first page QEMU keeps the content of all others, and the guest may go on.
+    const begun = whileStopped && this.leavesStopped ? () => lease.resume() : undefined;
+    const intake = this.newIntake(sink, begun);
+    let pauseMs: number;
+    try {
+      if (whileStopped) {
+        await this.qmp.execute("stop");
+        await whileStopped();
+      }
+      await port.migrate(this.qmp, intake, signal);
+      await lease.resume();
+      pauseMs = await lease.pauseMs();
+    } finally {
+      await lease.free();
+    }
+    return this.finish(intake, pauseMs, []);
+  }
+
+  private async copyShared(
+    port: CapturePort,
+    sink: CaptureSink,
+    { signal, whileStopped }: EpochOptions,
+  ): Promise<CapturedEpoch> {
+    const held = new HeldPages();
+    const intake = this.newIntake(held);
+    const lease = await CaptureLease.take(this.qmp, "x-ignore-shared");
+    let pauseMs: number;
+    try {
+      await this.qmp.execute("stop");
+      await whileStopped?.();
+      await Promise.all([
+        port.migrate(this.qmp, intake, signal),
+        ...this.copies.map((copy) => copy.take()),
+      ]);
+      await lease.resume();
+      pauseMs = await lease.pauseMs();
+    } finally {
+      await lease.free();
+    }
+    const identity = held.identity as GuestIdentity;
+    sink.begin(identity);
+    await held.handOut(sink, signal);
+    const sharedBlocks = this.copies.map((copy) => sharedBlockOf(identity, copy));
+    for (const [i, { firstFrame }] of sharedBlocks.entries()) {
+      await handOut(sink, firstFrame, this.copies[i].content(), signal);
+    }
+    return this.finish(intake, pauseMs, sharedBlocks);
+  }
+
+  /** QEMU before 9.0 lets go on what was stopped before the snapshot, later ones do not. */
+  private get leavesStopped(): boolean {
+    return Number.parseInt(this.facts.qemuVersion, 10) >= 9;
+  }
+
+  private newIntake(sink: CaptureSink, begun?: () => Promise<void>): CaptureIntake {
+    const begin = (identity: GuestIdentity): void => {
+      this.identity ??= identity;
+      const fault = identityDifference(this.identity, identity);
+      if (fault) throw new PagefoldError("CHANGED", `${this.name} is another now: ${fault}`);
+      // Where that fails, the end of the epoch does it again, and says why.
+      begun?.().catch(() => undefined);
+      sink.begin(identity);
+    };
+    const { qemuVersion } = this.facts;
+    return new CaptureIntake(this.name, qemuVersion, {
+      begin,
+      room: () => sink.room(),
+      take: (batch) => sink.take(batch),
+    });
+  }
+
+  private finish(
+    intake: CaptureIntake,
+    pauseMs: number,
+    sharedBlocks: readonly SharedBlock[],
+  ): CapturedEpoch {
+    const { identity, head, tail } = intake.end();
+    const deviceState = encodeDeviceState({ kind: this.kind, head, tail, sharedBlocks });
+    const { streamBytes, pageCount } = intake;
+    return { identity, deviceState, pauseMs, streamBytes, pageCount };
+  }
+}
+
+function sharedBlockOf(
+  { ramBlocks }: GuestIdentity,
+  { file }: FileCopy,
+): SharedBlock & { firstFrame: number } {
+  let firstByte = 0;
+  for (const [block, { name, byteLength }] of ramBlocks.entries()) {
+    if (file.blockNames.includes(name) && byteLength === file.byteLength) {
+      return { block, path: file.path, firstFrame: firstByte / 4096 };
+    }
+    firstByte += byteLength;
+  }
+  const [id] = file.blockNames;
+  throw new PagefoldError("INPUT", `the stream lists no block ${id} of ${file.byteLength} bytes`);
+}
