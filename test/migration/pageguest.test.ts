@@ -15,8 +15,9 @@ import type {
   PrecopyReport,
 } from "../../src/migration/precopyapi.ts";
 import { loopbackPair } from "../../src/transport/loopback.ts";
+import { shaped } from "../../src/transport/shaped.ts";
 import { temporaryFolder } from "../support/folder.ts";
-import { feed, type GangSetup, openGang, until } from "../support/gang.ts";
+import { feed, type GangSetup, openGang, openResources, until } from "../support/gang.ts";
 import { guestStream, sharedPages } from "../support/gangstreams.ts";
 import { idle, LiveGuest, SimulatedClock, scribbler } from "../support/liveguest.ts";
 import { randomSeed, type SeededRandom, seededRandom } from "../support/random.ts";
@@ -328,6 +329,46 @@ describe("a guest of pages that does not get there", () => {
       expect(taker.aborts.length).toBe(isCommitted ? 0 : 1);
       await expect(openPageGuest(gang.source, 0)).rejects.toThrow(LOST);
     }
+  });
+
+  it("is at one end alone, wherever the link breaks", async () => {
+    const random = seededRandom(randomSeed("cut pages"));
+    const shared = sharedPages(random, 50);
+    const engines = { sourceEngine: await openResources(0), targetEngine: await openResources(0) };
+    const kinds = new Map<string, number>();
+    let [forth, back] = [0, 0];
+    for (let n = 0; n < 40; n++) {
+      const [left, right] = loopbackPair();
+      const isReturn = n % 2 === 0;
+      const total = isReturn ? back : forth;
+      // Every second time where it matters most.
+      const at = n % 4 < 2 ? random.int(total + 1) : total - random.int(Math.min(total, 400) + 1);
+      const shape = { cutAfterBytes: n === 0 ? Number.POSITIVE_INFINITY : at };
+      const connections = [
+        isReturn ? left : shaped(left, shape),
+        isReturn ? shaped(right, shape) : right,
+      ] as const;
+      const taker = new Taker();
+      const guest = liveGuest(random, shared, 300, 10);
+      const pages = await openPages([taker], { ...engines, connections }).catch(() => undefined);
+      if (!pages) continue;
+      const error = await pages.migrate(0, guest).then(
+        () => undefined,
+        (thrown: PrecopyError) => thrown,
+      );
+      await pages.gang.source.close();
+      await pages.gang.serving;
+      const where = `round ${n}, ${isReturn ? "returning " : ""}byte ${at} of ${total}`;
+      const runsThere = taker.state !== undefined;
+      if (runsThere) expect(taker.memory.equals(guest.memory), where).toBe(true);
+      if (!error) expect(runsThere, where).toBe(true);
+      if (error?.remains !== "in doubt") expect(guest.isPaused, where).toBe(runsThere);
+      if (error) expect(guest.isPaused, where).toBe(error.remains === "in doubt");
+      const kind = error?.remains ?? "migrated";
+      kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+      if (n === 0) [forth, back] = [left.sentBytes, right.sentBytes];
+    }
+    expect([...kinds.keys()]).toEqual(expect.arrayContaining(["migrated", "running"]));
   });
 
   it("is refused by a target that waits for a QEMU's stream as pages, and has pages", async () => {
