@@ -70,6 +70,11 @@ export function applyPage(patch: Patch, index: number, page: Uint8Array, at = 0)
   placeBlocks(blocks, patch.masks[2 * index], patch.masks[2 * index + 1], page, at);
 }
 
+/** Puts all blocks of a patch into its pages, which lie one after another. */
+export function applyPatch(patch: Patch, pages: Uint8Array): void {
+  for (let i = 0; i < patch.pageCount; i++) applyPage(patch, i, pages, i * PAGE_BYTES);
+}
+
 /** Puts the blocks that a mask names, one after another in `blocks`, into the page at `at`. */
 export function placeBlocks(
   blocks: Uint8Array,

@@ -2,22 +2,25 @@
 // it may be done again, from the start, after it was cut off anywhere.
 import { PAGE_BYTES } from "../core/page.ts";
 import { FINGERPRINT_BYTES } from "../kernels/abi.ts";
-import { applyPage, type Patch, PatchWriter } from "./patch.ts";
+import { applyPatch, PatchWriter } from "./patch.ts";
 import { EpochFileReader, EpochFileWriter, type EpochHead, epochName } from "./storeepoch.ts";
 import type { StoreFile } from "./storefiles.ts";
 import {
   epochsIn,
   fullName,
   oldestIn,
-  type PageGroup,
   pagesOf,
   RAM_NAME,
   type StoreState,
   SUMS_NAME,
+  sideBySide,
 } from "./storestate.ts";
 
 /** Frames whose fingerprints fill one piece of the file of them. */
 const PIECE_FRAMES = PAGE_BYTES / FINGERPRINT_BYTES;
+
+/** Old pages that are held from making the undo to writing the memory: 16 MiB. */
+const MAX_HELD_PATCHES = 4;
 
 /** Brings the memory file to the last committed epoch, and removes what is no longer kept. */
 export async function applyLast(state: StoreState): Promise<void> {
@@ -34,10 +37,9 @@ export async function applyLast(state: StoreState): Promise<void> {
     try {
       // An undo that is there was finished before the first block was written. What could be made
       // now would be of memory that is neither the old nor the new.
-      if (!(await files.list()).includes(epochName(last.epoch, "undo"))) {
-        await writeUndo(state, ram, redo, last);
-      }
-      await writeSums(state, await writeBlocks(state, ram, redo));
+      const isUndoThere = (await files.list()).includes(epochName(last.epoch, "undo"));
+      const held = isUndoThere ? [] : await writeUndo(state, ram, redo, last);
+      await writeSums(state, await writeBlocks(state, ram, redo, held));
     } finally {
       await redo.close();
     }
@@ -46,31 +48,32 @@ export async function applyLast(state: StoreState): Promise<void> {
   await prune(state);
 }
 
+/** Resolves with the old pages of the first patches, so that they need not be read again. */
 async function writeUndo(
   state: StoreState,
   ram: StoreFile,
   redo: EpochFileReader,
   last: EpochHead,
-): Promise<void> {
+): Promise<Uint8Array[]> {
   const { files, frameCount } = state;
   const before = await EpochFileReader.open(files, last.epoch - 1, "redo");
   await before.close();
   const undo = await EpochFileWriter.create(files, epochName(last.epoch, "undo"));
+  const held: Uint8Array[] = [];
   try {
     const old = new PatchWriter();
     for await (const { patch } of redo.patches(frameCount)) {
-      for await (const { from, to, firstFrame, pages } of pagesOf(state, ram, patch)) {
-        for (let i = from; i < to; i++) {
-          const [low, high] = patch.masks.subarray(2 * i, 2 * i + 2);
-          const at = (patch.frames[i] - firstFrame) * PAGE_BYTES;
-          old.add(patch.frames[i], low, high, pages, at);
-        }
+      const pages = await pagesOf(state, ram, patch);
+      for (const [i, frame] of patch.frames.entries()) {
+        old.add(frame, patch.masks[2 * i], patch.masks[2 * i + 1], pages, i * PAGE_BYTES);
       }
       await undo.add(old.take(), patch);
+      if (held.length < MAX_HELD_PATCHES) held.push(pages);
     }
     const { checksum, timeMs } = before.head;
     const head = { kind: "undo", isFull: false, epoch: last.epoch, timeMs, checksum } as const;
     await undo.seal(head, new Uint8Array(0));
+    return held;
   } catch (error) {
     await undo.discard();
     throw error;
@@ -82,39 +85,30 @@ async function writeBlocks(
   state: StoreState,
   ram: StoreFile,
   redo: EpochFileReader,
+  held: readonly Uint8Array[],
 ): Promise<Set<number>> {
   const pieces = new Set<number>();
+  let index = 0;
   for await (const { patch } of redo.patches(state.frameCount)) {
-    for await (const group of pagesOf(state, ram, patch)) {
-      applyGroup(patch, group);
-      await writeGroup(ram, patch, group);
-    }
+    const pages = held[index++] ?? (await pagesOf(state, ram, patch));
+    applyPatch(patch, pages);
+    await sideBySide(runsOf(patch.frames), async ({ from, to }) => {
+      const run = pages.subarray(from * PAGE_BYTES, to * PAGE_BYTES);
+      await ram.write(run, patch.frames[from] * PAGE_BYTES);
+    });
     for (const frame of patch.frames) pieces.add(Math.floor(frame / PIECE_FRAMES));
   }
   await ram.sync();
   return pieces;
 }
 
-/** Puts the blocks of a patch into the pages of a group. */
-export function applyGroup(patch: Patch, { from, to, firstFrame, pages }: PageGroup): void {
-  for (let i = from; i < to; i++) {
-    applyPage(patch, i, pages, (patch.frames[i] - firstFrame) * PAGE_BYTES);
-  }
-}
-
-/** Writes the pages that the patch names; the others of the group stay holes if they are. */
-async function writeGroup(ram: StoreFile, patch: Patch, group: PageGroup): Promise<void> {
-  const { from, to, firstFrame, pages } = group;
-  for (let i = from; i < to; ) {
-    const first = patch.frames[i];
-    let end = first;
-    while (i < to && patch.frames[i] === end) {
-      i++;
-      end++;
-    }
-    const start = (first - firstFrame) * PAGE_BYTES;
-    const run = pages.subarray(start, start + (end - first) * PAGE_BYTES);
-    await ram.write(run, first * PAGE_BYTES);
+/** Entries [from, to) of a list of numbers that follow one another. */
+function* runsOf(numbers: ArrayLike<number>): Generator<{ from: number; to: number }> {
+  for (let from = 0; from < numbers.length; ) {
+    let to = from + 1;
+    while (to < numbers.length && numbers[to] === numbers[to - 1] + 1) to++;
+    yield { from, to };
+    from = to;
   }
 }
 
@@ -133,9 +127,10 @@ async function writeSums(state: StoreState, pieces: Set<number> | undefined): Pr
       await file.write(tree.leaves, 0);
       return;
     }
-    for (const piece of pieces) {
-      const start = piece * PAGE_BYTES;
-      await file.write(tree.leaves.subarray(start, start + PAGE_BYTES), start);
+    const sorted = [...pieces].sort((a, b) => a - b);
+    for (const { from, to } of runsOf(sorted)) {
+      const [start, end] = [sorted[from] * PAGE_BYTES, (sorted[to - 1] + 1) * PAGE_BYTES];
+      await file.write(tree.leaves.subarray(start, end), start);
     }
   } finally {
     await file.close();

@@ -2,8 +2,7 @@
 // memory that they change. Nothing of the replica changes before its commit.
 import { PagefoldError } from "../core/errors.ts";
 import { FINGERPRINT_BYTES } from "../kernels/abi.ts";
-import { openPatch } from "./patch.ts";
-import { applyGroup } from "./storeapply.ts";
+import { applyPatch, openPatch } from "./patch.ts";
 import {
   EpochFileWriter,
   type EpochHead,
@@ -78,17 +77,13 @@ export class EpochDraft {
     const { state, sums, epoch } = this;
     const patch = openPatch(bytes, state.frameCount, `epoch ${epoch}: a patch`);
     for (const frame of patch.frames) this.mark(frame);
-    for await (const group of pagesOf(state, this.ram, patch)) {
-      const old = state.hasher.fingerprints(group.pages);
-      applyGroup(patch, group);
-      const found = state.hasher.fingerprints(group.pages);
-      for (let i = group.from; i < group.to; i++) {
-        const frame = patch.frames[i];
-        const index = frame - group.firstFrame;
-        if (!state.tree.has(frame, old, index)) throw damagedPages(state, frame, 1);
-        const at = index * FINGERPRINT_BYTES;
-        sums.add(frame, found.subarray(at, at + FINGERPRINT_BYTES));
-      }
+    const pages = await pagesOf(state, this.ram, patch);
+    const old = state.hasher.fingerprints(pages);
+    applyPatch(patch, pages);
+    const found = state.hasher.fingerprints(pages);
+    for (const [i, frame] of patch.frames.entries()) {
+      if (!state.tree.has(frame, old, i)) throw damagedPages(state, frame, 1);
+      sums.add(frame, found.subarray(i * FINGERPRINT_BYTES, (i + 1) * FINGERPRINT_BYTES));
     }
     await this.writer.add(bytes, patch);
   }

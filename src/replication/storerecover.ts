@@ -3,7 +3,7 @@
 
 import { PagefoldError } from "../core/errors.ts";
 import { FINGERPRINT_BYTES } from "../kernels/abi.ts";
-import { applyGroup } from "./storeapply.ts";
+import { applyPatch } from "./patch.ts";
 import { damaged, EpochFileReader, epochName, TEMPORARY } from "./storeepoch.ts";
 import type { StoreFile, StoreFiles } from "./storefiles.ts";
 import { GUEST_NAME, readGuest, refuseOther, writeGuest } from "./storeguest.ts";
@@ -121,13 +121,11 @@ async function leadsToLast(
 ): Promise<boolean> {
   const { tree, hasher, frameCount } = state;
   for await (const { patch } of redo.patches(frameCount)) {
-    for await (const group of pagesOf(state, ram, patch)) {
-      applyGroup(patch, group);
-      const sums = hasher.fingerprints(group.pages);
-      for (let i = group.from; i < group.to; i++) {
-        const at = (patch.frames[i] - group.firstFrame) * FINGERPRINT_BYTES;
-        tree.set(patch.frames[i], sums.subarray(at, at + FINGERPRINT_BYTES));
-      }
+    const pages = await pagesOf(state, ram, patch);
+    applyPatch(patch, pages);
+    const sums = hasher.fingerprints(pages);
+    for (const [i, frame] of patch.frames.entries()) {
+      tree.set(frame, sums.subarray(i * FINGERPRINT_BYTES, (i + 1) * FINGERPRINT_BYTES));
     }
   }
   return Buffer.compare(tree.checksum(), redo.head.checksum) === 0;

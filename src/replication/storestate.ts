@@ -16,6 +16,8 @@ export const fullName = (epoch: number): string => `ram-${epoch}.full`;
 /** Pages that nobody wants are read along where that saves a read. */
 const MAX_GAP_FRAMES = 16;
 const MAX_GROUP_FRAMES = 256;
+/** Reads or writes of the memory file at a time. */
+const LANES = 8;
 
 export interface StoreState {
   readonly files: StoreFiles;
@@ -56,34 +58,52 @@ export function oldestIn(names: readonly string[], last: number, keepEpochs: num
   return oldest;
 }
 
-/** Pages of a memory file, among them those of entries [from, to) of a patch. */
-export interface PageGroup {
-  readonly from: number;
-  readonly to: number;
-  readonly firstFrame: number;
-  readonly pages: Uint8Array;
-}
-
-/** Reads the pages of all entries of a patch, in order, with few reads. */
-export async function* pagesOf(
+/** Reads the pages of all entries of a patch, one after another, with few reads. */
+export async function pagesOf(
   state: StoreState,
   ram: StoreFile,
   { frames, pageCount }: Patch,
-): AsyncGenerator<PageGroup> {
-  for (let from = 0; from < pageCount; ) {
-    const firstFrame = frames[from];
+): Promise<Uint8Array<ArrayBuffer>> {
+  const pages = new Uint8Array(pageCount * PAGE_BYTES);
+  await sideBySide(groupsOf(frames), async ({ from, to }) => {
+    const first = frames[from];
+    const group = await readPages(state, ram, first, frames[to - 1] - first + 1);
+    for (let i = from; i < to; i++) {
+      const start = (frames[i] - first) * PAGE_BYTES;
+      pages.set(group.subarray(start, start + PAGE_BYTES), i * PAGE_BYTES);
+    }
+  });
+  return pages;
+}
+
+/** Entries [from, to) of a patch that one read can bring. */
+function* groupsOf(frames: Uint32Array): Generator<{ from: number; to: number }> {
+  for (let from = 0; from < frames.length; ) {
     let to = from + 1;
     while (
-      to < pageCount &&
+      to < frames.length &&
       frames[to] - frames[to - 1] <= MAX_GAP_FRAMES &&
-      frames[to] - firstFrame < MAX_GROUP_FRAMES
+      frames[to] - frames[from] < MAX_GROUP_FRAMES
     ) {
       to++;
     }
-    const count = frames[to - 1] - firstFrame + 1;
-    yield { from, to, firstFrame, pages: await readPages(state, ram, firstFrame, count) };
+    yield { from, to };
     from = to;
   }
+}
+
+/** Does something with each of many, a few at a time; ends when all have ended. */
+export async function sideBySide<T>(
+  items: Iterable<T>,
+  action: (item: T) => Promise<void>,
+): Promise<void> {
+  const shared = items[Symbol.iterator]();
+  const lane = async (): Promise<void> => {
+    for (let next = shared.next(); !next.done; next = shared.next()) await action(next.value);
+  };
+  const ends = await Promise.allSettled(Array.from({ length: LANES }, lane));
+  const failed = ends.find((end) => end.status === "rejected");
+  if (failed) throw failed.reason;
 }
 
 export async function readPages(
