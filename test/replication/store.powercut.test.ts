@@ -10,6 +10,7 @@ const FRAMES = 20;
 const EPOCHS = 6;
 /** This one comes as a whole memory again. */
 const FULL_EPOCH = 4;
+const OTHER_CUTS = 3;
 const identity = guestOfFrames(FRAMES);
 
 interface Life {
@@ -97,6 +98,10 @@ describe.each([
       isCut = await liveUntil(disk, life, keepEpochs, progress);
       const revive = () =>
         what === "the process is killed" ? disk.afterKill() : disk.afterPowerCut(random);
+      // The same moment, with other things that survived.
+      for (let other = 0; other < OTHER_CUTS; other++) {
+        await expectIntact(revive(), life, keepEpochs, { ...progress });
+      }
       disk = revive();
       // Once more while it comes up again, and then whatever is left of its life.
       disk.trouble = { at: 1 + random.int(40), kind: "cut" };

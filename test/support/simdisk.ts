@@ -72,25 +72,27 @@ export class SimDisk implements StoreFiles {
 
   /** The disk after the machine came up again, with only what was durable and some of the rest. */
   afterPowerCut(random: SeededRandom): SimDisk {
-    for (const inode of new Set([...this.names.values(), ...this.durableNames.values()])) {
-      inode.bytes = survived(inode, random);
-    }
+    const names = new Map(this.durableNames);
     for (const change of this.pendingNames) {
       if (random.int(2) === 0) continue;
-      for (const [name, inode] of change) setName(this.durableNames, name, inode);
+      for (const [name, inode] of change) setName(names, name, inode);
     }
-    return SimDisk.of(this.durableNames);
+    return SimDisk.of(names, (inode) => survived(inode, random));
   }
 
   /** The disk after the process alone was killed. */
   afterKill(): SimDisk {
-    return SimDisk.of(this.names);
+    return SimDisk.of(this.names, ({ bytes }) => bytes.slice());
   }
 
-  private static of(names: ReadonlyMap<string, Inode>): SimDisk {
+  private static of(
+    names: ReadonlyMap<string, Inode>,
+    contentOf: (inode: Inode) => Uint8Array,
+  ): SimDisk {
     const disk = new SimDisk();
-    for (const [name, { bytes }] of names) {
-      disk.names.set(name, { bytes: bytes.slice(), durable: bytes.slice(), pending: [] });
+    for (const [name, inode] of names) {
+      const bytes = contentOf(inode);
+      disk.names.set(name, { bytes, durable: bytes.slice(), pending: [] });
     }
     disk.durableNames = new Map(disk.names);
     return disk;
