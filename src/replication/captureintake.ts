@@ -20,6 +20,13 @@ interface Filling extends FoldTarget {
   zeros: ZeroRun[];
 }
 
+/** A guest beside its pages; see devicestate.ts. */
+export interface CapturedParts {
+  readonly identity: GuestIdentity;
+  readonly head: Uint8Array;
+  readonly tail: Uint8Array;
+}
+
 export class CaptureIntake {
   streamBytes = 0;
   pageCount = 0;
@@ -72,7 +79,7 @@ export class CaptureIntake {
   }
 
   /** The stream has ended: what it was beside its pages. */
-  end(): { identity: GuestIdentity; head: Uint8Array; tail: Uint8Array } {
+  end(): CapturedParts {
     if (this.filling) this.deliver();
     if (this.folder.phase !== "ended") {
       if (!this.folder.mayEndHere) this.fail("QEMU ended it before it was complete");

@@ -3,7 +3,6 @@
 import { copyBytes } from "../core/copy.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import type { CapturedBatch, CaptureSink, PageRoom, ZeroRun } from "./capture.ts";
-import type { GuestIdentity } from "./storeidentity.ts";
 
 const ZERO_PAGE = Buffer.alloc(PAGE_BYTES);
 const HELD_PAGES = 256;
@@ -85,11 +84,10 @@ class PageWay {
 
 /** Keeps what it is given until somebody has time for it. */
 export class HeldPages implements CaptureSink {
-  identity: GuestIdentity | undefined;
   private batches: CapturedBatch[] = [];
 
-  begin(identity: GuestIdentity): void {
-    this.identity = identity;
+  begin(): void {
+    // Whoever takes the pages is told when they are handed out.
   }
 
   room(): PageRoom {

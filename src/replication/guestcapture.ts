@@ -10,7 +10,7 @@ import type { Qmp } from "../qemu/qmp.ts";
 import type { CapturedEpoch, CaptureSink } from "./capture.ts";
 import { type CheckOptions, checkGuest, type GuestFacts } from "./capturecheck.ts";
 import { FileCopy, sharedFilesOf } from "./capturefiles.ts";
-import { CaptureIntake } from "./captureintake.ts";
+import { type CapturedParts, CaptureIntake } from "./captureintake.ts";
 import { CaptureLease, checkFree } from "./capturelease.ts";
 import { HeldPages, handOut } from "./capturepages.ts";
 import { CapturePort, type PortOptions } from "./captureport.ts";
@@ -111,7 +111,7 @@ export class GuestCapture {
     } finally {
       await lease.free();
     }
-    return this.finish(intake, pauseMs, []);
+    return this.epochOf(intake, intake.end(), pauseMs, []);
   }
 
   private async copyShared(
@@ -135,14 +135,16 @@ export class GuestCapture {
     } finally {
       await lease.free();
     }
-    const identity = held.identity as GuestIdentity;
+    // The last pages come with the end.
+    const parts = intake.end();
+    const { identity } = parts;
     sink.begin(identity);
     await held.handOut(sink, signal);
     const sharedBlocks = this.copies.map((copy) => sharedBlockOf(identity, copy));
     for (const [i, { firstFrame }] of sharedBlocks.entries()) {
       await handOut(sink, firstFrame, this.copies[i].content(), signal);
     }
-    return this.finish(intake, pauseMs, sharedBlocks);
+    return this.epochOf(intake, parts, pauseMs, sharedBlocks);
   }
 
   /** QEMU before 9.0 lets go on what was stopped before the snapshot, later ones do not. */
@@ -167,14 +169,13 @@ export class GuestCapture {
     });
   }
 
-  private finish(
-    intake: CaptureIntake,
+  private epochOf(
+    { streamBytes, pageCount }: CaptureIntake,
+    { identity, head, tail }: CapturedParts,
     pauseMs: number,
     sharedBlocks: readonly SharedBlock[],
   ): CapturedEpoch {
-    const { identity, head, tail } = intake.end();
     const deviceState = encodeDeviceState({ kind: this.kind, head, tail, sharedBlocks });
-    const { streamBytes, pageCount } = intake;
     return { identity, deviceState, pauseMs, streamBytes, pageCount };
   }
 }

@@ -44,7 +44,7 @@ export function captureStream(
   );
   shuffleSome(random, frames);
   while (frames.length > 0) {
-    maker.part(isShared && frames.length < 3 ? 3 : 2);
+    maker.part(2);
     // Parts may be empty.
     for (const { block, page } of frames.splice(0, random.int(80))) {
       record(maker, random, memory, block, page);

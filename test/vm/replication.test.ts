@@ -63,6 +63,8 @@ async function resumed(guest: Guest, sink: MemorySink, { deviceState }: Captured
   const isLoaded = ({ name, data }: { name: string; data: { status?: unknown } }) =>
     name === "MIGRATION" && data.status === "completed";
   await target.qmp.event(isLoaded, { timeoutMs: LOAD_LIMIT_MS });
+  const isOff = capabilities.map(({ capability }) => ({ capability, state: false }));
+  await target.qmp.execute("migrate-set-capabilities", { capabilities: isOff });
   return target;
 }
 

@@ -1,0 +1,69 @@
+// A guest whose capture has died is freed, and a guest that nobody has captured is left alone.
+import { describe, expect, it, onTestFinished } from "vitest";
+import { openQmp } from "../../src/qemu/qmp.ts";
+import { CaptureLease, releaseGuest } from "../../src/replication/capturelease.ts";
+import { FakeGuest, type FakeGuestOptions } from "../support/fakeguest.ts";
+import { temporaryFolder } from "../support/folder.ts";
+
+const MARK = "pagefold-capture";
+
+async function open(options: FakeGuestOptions = {}) {
+  const guest = await FakeGuest.open(temporaryFolder(), options);
+  const qmp = await openQmp(guest.path);
+  onTestFinished(() => {
+    qmp.close();
+    guest.close();
+  });
+  return { guest, qmp };
+}
+
+describe("a guest", () => {
+  it("is left alone when it was not captured", async () => {
+    const { guest, qmp } = await open({ status: "paused", migration: { status: "active" } });
+    expect(await releaseGuest(qmp)).toMatchObject({ wasCaptured: false });
+    expect(guest.changes).toEqual([]);
+  });
+
+  it("is released that was stopped for a copy", async () => {
+    const { guest, qmp } = await open({
+      status: "paused",
+      migration: { status: "active" },
+      capabilities: ["x-ignore-shared"],
+    });
+    guest.objects.add(MARK);
+    const report = { wasCaptured: true, wasMigrating: true, wasStopped: true };
+    expect(await releaseGuest(qmp)).toEqual(report);
+    expect(guest.changes).toEqual(["migrate_cancel", "cont", "-x-ignore-shared", "object-del"]);
+  });
+
+  it("is released when its snapshot has been read to the end, and not before", async () => {
+    const { guest, qmp } = await open({
+      migration: { status: "active" },
+      capabilities: ["background-snapshot"],
+    });
+    guest.objects.add(MARK);
+    setTimeout(() => {
+      guest.migration = { status: "completed" };
+    }, 60);
+    const report = { wasCaptured: true, wasMigrating: true, wasStopped: false };
+    expect(await releaseGuest(qmp)).toEqual(report);
+    expect(guest.changes).toEqual(["-background-snapshot", "object-del"]);
+  });
+
+  it("that has crashed is not told to go on", async () => {
+    const { guest, qmp } = await open({ status: "internal-error" });
+    guest.objects.add(MARK);
+    expect(await releaseGuest(qmp)).toMatchObject({ wasStopped: false });
+    expect(guest.changes).toEqual(["object-del"]);
+  });
+
+  it("belongs to one capture at a time", async () => {
+    const { guest, qmp } = await open();
+    const lease = await CaptureLease.take(qmp, "background-snapshot");
+    const second = CaptureLease.take(qmp, "x-ignore-shared");
+    await expect(second).rejects.toMatchObject({ code: "LOCKED" });
+    await lease.free();
+    expect([...guest.objects, ...guest.capabilities]).toEqual([]);
+    await (await CaptureLease.take(qmp, "x-ignore-shared")).free();
+  });
+});
