@@ -27,7 +27,17 @@ export { type PageGuestTarget, pageGuestSink } from "./migration/pageguestsink.t
 export { precopy } from "./migration/precopy.ts";
 export * from "./migration/precopyapi.ts";
 export { openQmp } from "./qemu/qmp.ts";
+export { type BackupOptions, type StoredEpoch, serveCheckpoints } from "./replication/backup.ts";
+export type * from "./replication/capture.ts";
+export { type ReleaseReport, releaseGuest } from "./replication/capturelease.ts";
+export { GuestCapture, type GuestCaptureOptions } from "./replication/guestcapture.ts";
 export { type Patch, PatchWriter } from "./replication/patch.ts";
+export {
+  CheckpointPrimary,
+  type EpochReport,
+  type EpochSource,
+  type PrimaryOptions,
+} from "./replication/primary.ts";
 export { type Epoch, type ReplicaOptions, ReplicaStore } from "./replication/store.ts";
 export type { EpochDraft, EpochEnd } from "./replication/storedraft.ts";
 export type { EpochHead } from "./replication/storeepoch.ts";
@@ -35,6 +45,16 @@ export type { FullDraft } from "./replication/storefull.ts";
 export type { GuestIdentity, RamBlock } from "./replication/storeidentity.ts";
 export type { EpochReader } from "./replication/storereader.ts";
 export { type ReplicaStatus, replicaStatus } from "./replication/storestatus.ts";
+export {
+  type BackupServiceOptions,
+  type PrimaryServiceOptions,
+  type ReplicateOptions,
+  type ResumeOptions,
+  type ResumeReport,
+  replicateBackup,
+  replicatePrimary,
+  resumeReplica,
+} from "./service/replicate.ts";
 export type * from "./service/tunnelapi.ts";
 export type { TunnelTargetOptions } from "./service/tunneltarget.ts";
 export { openGangSource, serveGangTarget, tunnelSource, tunnelTarget } from "./transfers.ts";

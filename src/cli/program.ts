@@ -19,7 +19,7 @@ interface Verb {
 const ARCHIVES = "Make and unmake archives:";
 const LOOK = "Look inside:";
 const LIVE = "Live processes:";
-const MIGRATE = "Migrate:";
+const MIGRATE = "Guests that run:";
 const HELP_COLUMNS = 80;
 
 const VERBS: readonly Verb[] = [
@@ -96,6 +96,13 @@ const VERBS: readonly Verb[] = [
     usage: "source|target [options]",
     summary: "migrate a gang of QEMU guests",
     load: async () => (await import("./tunnel.ts")).defineTunnel,
+  },
+  {
+    name: "replicate",
+    group: MIGRATE,
+    usage: "primary|backup|status|resume|release [options]",
+    summary: "keep checkpoints of a QEMU guest at a backup",
+    load: async () => (await import("./replicate.ts")).defineReplicate,
   },
 ];
 

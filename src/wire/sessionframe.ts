@@ -40,6 +40,16 @@ export const SessionType = {
   ABORT: 11,
   /** Nothing more will come. */
   BYE: 12,
+  /** P (a primary that is replicated): which guest it is, first of all. */
+  PRIMARY: 13,
+  /** B (its backup): the last epoch that is durable there. */
+  BACKUP: 14,
+  /** P: part of an epoch. */
+  EPOCH: 15,
+  /** P: the epoch is complete, and the checksum of the memory that it makes. */
+  SEAL: 16,
+  /** B: the epoch is durable. */
+  STORED: 17,
 } as const;
 export type SessionType = (typeof SessionType)[keyof typeof SessionType];
 
@@ -112,7 +122,8 @@ export class SessionFrameReader {
     const headBytes = view.getUint32(12, true);
     const bodyBytes = view.getUint32(16, true);
     if (headBytes > MAX_SESSION_HEAD_BYTES) throw damage(`${name}: a head of ${headBytes} bytes`);
-    const bodyLimit = type === SessionType.BATCH ? MAX_SESSION_BODY_BYTES : 0;
+    const hasBody = type === SessionType.BATCH || type === SessionType.EPOCH;
+    const bodyLimit = hasBody ? MAX_SESSION_BODY_BYTES : 0;
     if (bodyBytes > bodyLimit) throw damage(`${name}: a body of ${bodyBytes} bytes`);
     if (view.getUint8(5) !== 0 || view.getUint32(20, true) !== 0) {
       throw damage(`${name}: reserved bytes are not zero`);

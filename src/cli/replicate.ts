@@ -1,0 +1,129 @@
+// pagefold replicate: checkpoints of a guest that runs, kept at a backup. The words of it; what
+// they do is in replicating.ts.
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { addExamples } from "./options.ts";
+import { runBackup, runPrimary, runRelease, runResume, runStatus } from "./replicating.ts";
+
+export function defineReplicate(command: Command): void {
+  definePrimary(command.command("primary"));
+  defineBackup(command.command("backup"));
+  command
+    .command("status")
+    .summary("show what a directory of a backup holds")
+    .argument("<dir>")
+    .option("--json", "as one object")
+    .action(runStatus);
+  defineResume(command.command("resume"));
+  command
+    .command("release")
+    .summary("let a guest go on whose pagefold has died")
+    .addOption(socketOption("--qmp <socket>", "the guest's monitor: unix:PATH"))
+    .action(runRelease);
+}
+
+function definePrimary(command: Command): void {
+  command
+    .summary("send the epochs of a guest of this host")
+    .description("Captures a guest again and again, and sends what has changed to its backup.")
+    .addOption(socketOption("--qmp <socket>", "the guest's monitor: unix:PATH"))
+    .requiredOption("--connect <address>", "the backup: HOST:PORT or unix:PATH")
+    .addOption(
+      new Option("--interval <time>", "from one epoch to the next, at least")
+        .argParser(parseInterval)
+        .default(500, "500ms"),
+    )
+    .addOption(
+      new Option("--capture <way>", "snapshot: while it runs; shared: out of its memory file")
+        .choices(["snapshot", "shared"])
+        .default("snapshot"),
+    )
+    .addOption(
+      new Option("--granularity <unit>", "what is sent of a page that has changed")
+        .choices(["block", "page"])
+        .default("block", "its blocks of 64 bytes"),
+    )
+    .addOption(
+      new Option("--disk-consistency <who>", "who sees to disks that the guest writes to").choices([
+        "external",
+      ]),
+    )
+    .action(runPrimary);
+  addLinkOptions(command);
+  addExamples(command, [
+    [
+      "pagefold replicate primary --qmp unix:/run/web.qmp --connect 10.0.0.2:7800 \\\n" +
+        "      --tls-dir /etc/pki/qemu",
+      "an epoch every 500 ms, until it is interrupted; the guest runs on",
+    ],
+  ]);
+}
+
+function defineBackup(command: Command): void {
+  command
+    .summary("keep the epochs of a guest of another host")
+    .description("Keeps the epochs of one guest in a directory, each complete or not at all.")
+    .requiredOption("--listen <address>", "where to wait: HOST:PORT or unix:PATH")
+    .requiredOption("--dir <dir>", "the directory of this guest")
+    .addOption(
+      new Option("--keep <count>", "epochs that can be resumed").argParser(parseCount).default(2),
+    )
+    .action(runBackup);
+  addLinkOptions(command);
+  addExamples(command, [
+    [
+      "pagefold replicate backup --listen 10.0.0.2:7800 --tls-dir /etc/pki/qemu \\\n" +
+        "      --dir /var/lib/pagefold/web",
+      "serves the primary, and the next one after it was lost",
+    ],
+  ]);
+}
+
+function defineResume(command: Command): void {
+  command
+    .summary("bring a guest back into a QEMU that waits for it")
+    .argument("<dir>")
+    .addOption(socketOption("--incoming <socket>", "where QEMU waits: unix:PATH"))
+    .addOption(new Option("--epoch <number>", "default: the last one").argParser(parseCount))
+    .option("--ram-file <path>", "where its memory file goes, with --capture shared")
+    .option("--json", "as one object")
+    .action(runResume);
+  addExamples(command, [
+    [
+      "pagefold replicate resume /var/lib/pagefold/web --incoming unix:/run/web-in.sock",
+      "QEMU was started with the same words and -incoming unix:/run/web-in.sock",
+    ],
+  ]);
+}
+
+function addLinkOptions(command: Command): void {
+  command
+    .option("--tls-dir <dir>", "certificates, as QEMU's x509 credentials have them")
+    .option("--insecure", "allow plain TCP beyond this machine")
+    .addOption(
+      new Option("--progress <mode>", "what is said of every epoch, on stderr")
+        .choices(["auto", "json", "none"])
+        .default("auto"),
+    )
+    .option("-q, --quiet", "say only what went wrong");
+}
+
+function socketOption(flags: string, what: string): Option {
+  return new Option(flags, what).argParser(parseSocket).makeOptionMandatory();
+}
+
+function parseSocket(word: string): string {
+  const [, path] = /^unix:(.+)$/s.exec(word) ?? [];
+  if (path === undefined) throw new InvalidArgumentError("A socket is unix:PATH.");
+  return path;
+}
+
+function parseInterval(word: string): number {
+  const [, digits, unit] = /^(\d+(?:\.\d+)?)(ms|s)$/.exec(word) ?? [];
+  if (digits === undefined) throw new InvalidArgumentError("A time is like 500ms or 2s.");
+  return Number(digits) * (unit === "s" ? 1000 : 1);
+}
+
+function parseCount(word: string): number {
+  if (!/^[1-9]\d{0,14}$/.test(word)) throw new InvalidArgumentError("A number from 1 on.");
+  return Number(word);
+}

@@ -1,0 +1,159 @@
+// What pagefold replicate does: a line or an object for every epoch, tables, and the guest that is
+// brought back.
+import {
+  openQmp,
+  releaseGuest,
+  replicaStatus,
+  replicateBackup,
+  replicatePrimary,
+  resumeReplica,
+} from "../index.ts";
+import { formatBytes, formatCount, formatDuration, formatTime } from "./format.ts";
+import { interrupt } from "./interrupt.ts";
+import { note, print } from "./streams.ts";
+import { formatTable } from "./table.ts";
+import { printJson } from "./work.ts";
+
+interface LinkWords {
+  tlsDir?: string;
+  insecure?: boolean;
+  quiet?: boolean;
+  progress: "auto" | "json" | "none";
+}
+
+interface PrimaryWords extends LinkWords {
+  qmp: string;
+  connect: string;
+  interval: number;
+  capture: "snapshot" | "shared";
+  granularity: "block" | "page";
+  diskConsistency?: "external";
+}
+
+interface BackupWords extends LinkWords {
+  listen: string;
+  dir: string;
+  keep: number;
+}
+
+interface ResumeWords {
+  incoming: string;
+  epoch?: number;
+  ramFile?: string;
+  json?: boolean;
+}
+
+/** How a user hears of epochs and notices: lines, or objects of JSON. */
+function tellerOf({ progress, quiet }: LinkWords, end: "primary" | "backup") {
+  const isJson = progress === "json";
+  const verb = `replicate ${end}`;
+  return {
+    notice(message: string): void {
+      note(isJson ? JSON.stringify({ schema: "pagefold/notice/1", verb, message }) : message);
+    },
+    epoch(epoch: object & { epoch: number }, line: string): void {
+      if (isJson) note(JSON.stringify({ schema: "pagefold/replicate-epoch/1", end, ...epoch }));
+      else if (progress === "auto" && !quiet) note(`epoch ${epoch.epoch}: ${line}`);
+    },
+  };
+}
+
+export async function runPrimary(words: PrimaryWords): Promise<void> {
+  const { signal } = interrupt;
+  const teller = tellerOf(words, "primary");
+  await replicatePrimary({
+    qmpPath: words.qmp,
+    address: words.connect,
+    intervalMs: words.interval,
+    capture: words.capture,
+    granularity: words.granularity,
+    allowWritableDisks: words.diskConsistency === "external",
+    tlsDirectory: words.tlsDir,
+    insecure: words.insecure,
+    signal,
+    onNotice: teller.notice,
+    onEpoch(report) {
+      const { isFull, pageCount, wireBytes, pauseMs, commitMs } = report;
+      const what = isFull ? "whole memory, " : "";
+      const times = `paused ${formatDuration(pauseMs)}, durable after ${formatDuration(commitMs)}`;
+      const size = `${formatCount(pageCount, "page")}, ${formatBytes(wireBytes)}`;
+      teller.epoch(report, `${what}${size}, ${times}`);
+    },
+  });
+  signal.throwIfAborted();
+}
+
+export async function runBackup(words: BackupWords): Promise<void> {
+  const { signal } = interrupt;
+  const teller = tellerOf(words, "backup");
+  await replicateBackup({
+    address: words.listen,
+    directory: words.dir,
+    keepEpochs: words.keep,
+    tlsDirectory: words.tlsDir,
+    insecure: words.insecure,
+    signal,
+    onNotice: teller.notice,
+    onListening: (place) => {
+      if (!words.quiet) teller.notice(`waiting at ${place}`);
+    },
+    onEpoch(stored) {
+      const { pageCount, wireBytes } = stored;
+      teller.epoch(stored, `${formatCount(pageCount, "page")}, ${formatBytes(wireBytes)}`);
+    },
+  });
+  signal.throwIfAborted();
+}
+
+export async function runStatus(directory: string, { json }: { json?: boolean }): Promise<void> {
+  const { identity, epochs, storedBytes } = await replicaStatus(directory);
+  const { machine, qemuVersion, ramBlocks } = identity;
+  const ramBytes = ramBlocks.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const kept = epochs.map(({ epoch, timeMs, pageCount, chunkBytes, deviceBytes, isFull }) => {
+    const ageMs = Math.max(0, Date.now() - timeMs);
+    return { epoch, timeMs, ageMs, isFull, pageCount, byteLength: chunkBytes + deviceBytes };
+  });
+  if (json) {
+    await printJson("replica-status", {
+      machine,
+      qemuVersion,
+      ramBytes,
+      storedBytes,
+      epochs: kept,
+    });
+    return;
+  }
+  await print(`${machine}, QEMU ${qemuVersion}, ${formatBytes(ramBytes)} of memory\n`);
+  const columns = ["epoch", "captured", "age", "pages", "size"].map((title, i) => {
+    return { title, align: i === 1 ? "left" : "right" } as const;
+  });
+  const rows = kept.map(({ epoch, timeMs, ageMs, pageCount, byteLength }) => [
+    String(epoch),
+    formatTime(timeMs),
+    formatDuration(ageMs),
+    String(pageCount),
+    formatBytes(byteLength),
+  ]);
+  await print(formatTable(columns, rows));
+  const count = formatCount(kept.length, "epoch");
+  await print(`${count}, ${formatBytes(storedBytes)} on disk\n`);
+}
+
+export async function runResume(directory: string, words: ResumeWords): Promise<void> {
+  const { incoming: incomingPath, epoch, ramFile, json } = words;
+  const { signal } = interrupt;
+  const report = await resumeReplica({ directory, incomingPath, epoch, ramFile, signal });
+  if (json) await printJson("replica-resume", report);
+  else note(`resumed epoch ${report.epoch} of ${formatTime(report.timeMs)}`);
+}
+
+export async function runRelease({ qmp: path }: { qmp: string }): Promise<void> {
+  const qmp = await openQmp(path, { signal: interrupt.signal });
+  try {
+    const { wasCaptured, wasStopped } = await releaseGuest(qmp);
+    if (!wasCaptured) note("nothing to release: no capture of pagefold was under way");
+    else note(wasStopped ? "released: it goes on" : "released: it had gone on");
+  } finally {
+    qmp.close();
+  }
+}

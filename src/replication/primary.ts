@@ -1,0 +1,211 @@
+// Replicates a guest to its backup: captures an epoch, sends what has changed since the one before,
+// and captures the next while that is on its way. A slow backup makes epochs rarer, never a queue.
+import { setTimeout as sleep } from "node:timers/promises";
+import { PagefoldError, reasonOf } from "../core/errors.ts";
+import type { LinkTimes } from "../migration/link.ts";
+import type { Connection } from "../transport/connection.ts";
+import type { DurableEpoch } from "../wire/epochheads.ts";
+import type { CapturedEpoch, CaptureSink } from "./capture.ts";
+import { MAX_PART_BYTES, PartCodec } from "./partcodec.ts";
+import { PrimarySession } from "./primarysession.ts";
+import { type ChangedBlocks, countBlocks, Shadow, wholePages } from "./shadow.ts";
+
+const DEFAULT_RETRY_MS = 1000;
+
+/** Where epochs come from: `GuestCapture`, or the callbacks of another hypervisor. */
+export interface EpochSource {
+  /** Hands out what may have changed since the epoch before; at first the whole memory. */
+  epoch(sink: CaptureSink, options: { signal: AbortSignal | undefined }): Promise<CapturedEpoch>;
+}
+
+export interface PrimaryOptions {
+  readonly source: EpochSource;
+  /** Makes a connection to the backup; asked again after one was lost. */
+  readonly connect: (signal: AbortSignal | undefined) => Promise<Connection>;
+  /** From the begin of one epoch to that of the next, at least. */
+  readonly intervalMs: number;
+  /** Default: "block", 64 bytes. "page": changed pages as a whole, as Remus does. */
+  readonly granularity?: "block" | "page" | undefined;
+  /** Between attempts to connect. Default: 1000. */
+  readonly retryMs?: number | undefined;
+  readonly times?: LinkTimes | undefined;
+  /** The kernels, for bundlers. */
+  readonly wasm?: Uint8Array | URL | undefined;
+  /** Told of every epoch that is durable. */
+  readonly onEpoch?: ((report: EpochReport) => void) | undefined;
+  /** Told why the backup is not there at the moment; a connection is tried again. */
+  readonly onLost?: ((reason: string) => void) | undefined;
+}
+
+/** One epoch that has become durable at the backup. */
+export interface EpochReport {
+  readonly epoch: number;
+  /** Whether the whole memory was sent. */
+  readonly isFull: boolean;
+  /** Pages and blocks of 64 bytes that were sent. */
+  readonly pageCount: number;
+  readonly blockCount: number;
+  /** Over the link, devices included. */
+  readonly wireBytes: number;
+  /** How long the guest stood still: type II downtime of the literature. */
+  readonly pauseMs: number;
+  /** Of the capture, the pause included. */
+  readonly captureMs: number;
+  /** From the begin of the capture to the acknowledgement. */
+  readonly commitMs: number;
+}
+
+/** An epoch that is in the shadow. */
+interface Captured {
+  readonly epoch: CapturedEpoch;
+  readonly beganAt: number;
+  readonly captureMs: number;
+}
+
+/** An epoch that was sent and may or may not be durable. */
+interface Flight extends DurableEpoch {
+  readonly changed: ChangedBlocks;
+}
+
+export class CheckpointPrimary {
+  private readonly options: PrimaryOptions;
+  private readonly shadow: Shadow;
+  private readonly codec: PartCodec;
+  /** The last epoch that is known to be durable. */
+  private durable: DurableEpoch = { epoch: 0, checksum: new Uint8Array(16) };
+  private flight: Flight | undefined;
+  /** Whether the next epoch has to come as a whole. */
+  private isFull = true;
+  /** Not sent yet. */
+  private captured: Captured | undefined;
+  /** Why the guest cannot be captured: no backup helps against that. */
+  private sourceFailure: unknown;
+
+  constructor(options: PrimaryOptions) {
+    this.options = options;
+    this.shadow = new Shadow(options.wasm);
+    this.codec = new PartCodec(options.wasm);
+  }
+
+  /** Replicates until `signal` aborts. Rejects when the guest cannot be captured any more. */
+  async run(signal?: AbortSignal): Promise<void> {
+    const { onLost, retryMs = DEFAULT_RETRY_MS } = this.options;
+    while (!signal?.aborted) {
+      try {
+        await this.session(signal);
+      } catch (error) {
+        if (signal?.aborted) return;
+        if (this.sourceFailure !== undefined || !isLoss(error)) throw error;
+        onLost?.(reasonOf(error));
+        await sleep(retryMs, undefined, signal ? { signal } : {}).catch(() => undefined);
+      }
+    }
+  }
+
+  /** One connection, as long as it lasts. */
+  private async session(signal: AbortSignal | undefined): Promise<void> {
+    const { connect, times } = this.options;
+    const connection = await connect(signal);
+    const onAbort = (): void => connection.destroy(new Error("replication was ended"));
+    signal?.addEventListener("abort", onAbort, { once: true });
+    let session: PrimarySession | undefined;
+    try {
+      // Which guest it is stands in its own stream.
+      if (!this.shadow.identity) await this.capture(signal);
+      const { identity } = this.shadow;
+      if (!identity) throw new Error("an epoch without an identity");
+      session = await PrimarySession.open(connection, identity, this.codec, times);
+      this.reconcile(session);
+      await this.replicate(session, signal);
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+      const reason = new PagefoldError("CONNECTION", "the session was ended");
+      session?.close(reason);
+      connection.destroy(reason);
+    }
+  }
+
+  private async replicate(session: PrimarySession, signal: AbortSignal | undefined) {
+    let stored: Promise<void> = Promise.resolve();
+    for (;;) {
+      // The next epoch may be captured while the last one is on its way, but not be sent.
+      const captured = this.captured ?? (await this.capture(signal));
+      await stored;
+      ({ stored } = await this.send(session, captured));
+      const restMs = this.options.intervalMs - (performance.now() - captured.beganAt);
+      const rest = sleep(Math.max(0, restMs), undefined, signal ? { signal } : {});
+      await Promise.race([rest, session.over]);
+    }
+  }
+
+  private async capture(signal: AbortSignal | undefined): Promise<Captured> {
+    const beganAt = performance.now();
+    try {
+      const epoch = await this.options.source.epoch(this.shadow, { signal });
+      this.captured = { epoch, beganAt, captureMs: performance.now() - beganAt };
+      return this.captured;
+    } catch (error) {
+      this.sourceFailure = error;
+      throw error;
+    }
+  }
+
+  /** The last epoch that the backup has need not be the last one that we know of. */
+  private reconcile({ durable }: PrimarySession): void {
+    const { flight, shadow } = this;
+    this.flight = undefined;
+    const isSame = (known: DurableEpoch): boolean =>
+      known.epoch === durable.epoch && Buffer.compare(known.checksum, durable.checksum) === 0;
+    if (flight && isSame(flight)) {
+      this.isFull = false;
+    } else if (!this.isFull && isSame(this.durable)) {
+      if (flight) shadow.restore(flight.changed);
+    } else {
+      shadow.restoreAll();
+      this.isFull = true;
+    }
+    this.durable = durable;
+  }
+
+  /** Sends what was captured; `stored` resolves when it is durable. */
+  private async send(
+    session: PrimarySession,
+    { epoch: captured, beganAt, captureMs }: Captured,
+  ): Promise<{ stored: Promise<void> }> {
+    const { shadow, isFull } = this;
+    const { deviceState, pauseMs } = captured;
+    const epoch = this.durable.epoch + 1;
+    const changed = shadow.takeChanged();
+    if (this.options.granularity === "page") wholePages(changed);
+    const checksum = shadow.checksum();
+    this.flight = { epoch, checksum, changed };
+    this.captured = undefined;
+    const before = session.sentBytes;
+    const timeMs = Math.round(performance.timeOrigin + beganAt);
+    const patches = shadow.patches(changed, MAX_PART_BYTES);
+    const { stored } = await session.send({
+      epoch,
+      checksum,
+      isFull,
+      timeMs,
+      patches,
+      deviceState,
+    });
+    const reported = stored.then(() => {
+      const commitMs = performance.now() - beganAt;
+      const wireBytes = session.sentBytes - before;
+      this.durable = { epoch, checksum };
+      this.flight = undefined;
+      this.isFull = false;
+      const counts = countBlocks(changed);
+      this.options.onEpoch?.({ epoch, isFull, ...counts, wireBytes, pauseMs, captureMs, commitMs });
+    });
+    reported.catch(() => undefined); // whoever does not wait learns it from `over`
+    return { stored: reported };
+  }
+}
+
+/** Whether the backup may be back later. */
+function isLoss(error: unknown): boolean {
+  return error instanceof PagefoldError && error.code === "CONNECTION";
+}

@@ -1,0 +1,149 @@
+// Both ends of a replication as a service: the primary of a QEMU guest, the backup that keeps its
+// epochs in a directory, and the guest that is resumed from there.
+import { PagefoldError, reasonOf } from "../core/errors.ts";
+import { openQmp } from "../qemu/qmp.ts";
+import { type StoredEpoch, serveCheckpoints } from "../replication/backup.ts";
+import type { CaptureKind } from "../replication/devicestate.ts";
+import { GuestCapture } from "../replication/guestcapture.ts";
+import { CheckpointPrimary, type EpochReport } from "../replication/primary.ts";
+import { type ResumeFile, resumeFiles, resumeInto, writeRamFile } from "../replication/resume.ts";
+import { resumeStream } from "../replication/resumestream.ts";
+import { ReplicaStore } from "../replication/store.ts";
+import { parseAddress, refuseUnprotected } from "../transport/address.ts";
+import { connect } from "../transport/connect.ts";
+import { listen } from "../transport/listen.ts";
+import { loadTlsIdentity } from "../transport/tlsfiles.ts";
+
+/** How both ends reach each other. */
+export interface ReplicateOptions {
+  /** The backup, or where it waits: "HOST:PORT" or "unix:PATH". */
+  readonly address: string;
+  /** Folder with certificates as QEMU's x509 credentials have it; without, the link is plain. */
+  readonly tlsDirectory?: string | undefined;
+  /** Allow plain TCP beyond this machine: the network itself protects the guest's memory. */
+  readonly insecure?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Told of what a user should know while it goes on, one line each. */
+  readonly onNotice?: ((message: string) => void) | undefined;
+}
+
+export interface PrimaryServiceOptions extends ReplicateOptions {
+  /** Unix socket of the guest's monitor (QMP). */
+  readonly qmpPath: string;
+  /** From the begin of one epoch to that of the next, at least, in ms. */
+  readonly intervalMs: number;
+  /** Default: "snapshot". */
+  readonly capture?: CaptureKind | undefined;
+  readonly granularity?: "block" | "page" | undefined;
+  /** Somebody else sees to it that disks and memory belong together. */
+  readonly allowWritableDisks?: boolean | undefined;
+  readonly onEpoch?: ((report: EpochReport) => void) | undefined;
+}
+
+/** Replicates until `signal` aborts; the guest runs on. USAGE, CONNECTION (its monitor). */
+export async function replicatePrimary(options: PrimaryServiceOptions): Promise<void> {
+  const { signal, onNotice, tlsDirectory, capture: kind, allowWritableDisks } = options;
+  const address = parseAddress(options.address);
+  const isSafe = { tls: tlsDirectory !== undefined, insecure: options.insecure ?? false };
+  refuseUnprotected("--connect", address, isSafe);
+  const tls =
+    tlsDirectory === undefined ? undefined : await loadTlsIdentity(tlsDirectory, "client");
+  const qmp = await openQmp(options.qmpPath, signal ? { signal } : {});
+  try {
+    await using source = await GuestCapture.open(qmp, { kind, allowWritableDisks });
+    const primary = new CheckpointPrimary({
+      source,
+      intervalMs: options.intervalMs,
+      granularity: options.granularity,
+      connect: () => connect(address, { ...(tls ? { tls } : {}), ...(signal ? { signal } : {}) }),
+      onEpoch: options.onEpoch,
+      onLost: onNotice,
+    });
+    await primary.run(signal);
+  } finally {
+    qmp.close();
+  }
+}
+
+export interface BackupServiceOptions extends ReplicateOptions {
+  /** One directory for one guest; it is made if need be. */
+  readonly directory: string;
+  /** Epochs whose memory can be read, the last one included: 2 or more. Default: 2. */
+  readonly keepEpochs?: number | undefined;
+  readonly onListening?: ((place: string) => void) | undefined;
+  readonly onEpoch?: ((epoch: StoredEpoch) => void) | undefined;
+}
+
+/** Serves one primary after another until `signal` aborts. USAGE, OUTPUT. */
+export async function replicateBackup(options: BackupServiceOptions): Promise<void> {
+  const { signal, onNotice, tlsDirectory, directory, keepEpochs, onEpoch } = options;
+  const address = parseAddress(options.address);
+  const isSafe = { tls: tlsDirectory !== undefined, insecure: options.insecure ?? false };
+  refuseUnprotected("--listen", address, isSafe);
+  const tls =
+    tlsDirectory === undefined ? undefined : await loadTlsIdentity(tlsDirectory, "server");
+  const onRefused = (reason: Error): void => onNotice?.(reason.message);
+  const listener = await listen(address, { ...(tls ? { tls } : {}), onRefused });
+  try {
+    options.onListening?.(options.address);
+    const keep = keepEpochs === undefined ? {} : { keepEpochs };
+    while (!signal?.aborted) {
+      const connection = await listener.accept(signal);
+      const onAbort = (): void => connection.destroy(new Error("the backup was ended"));
+      signal?.addEventListener("abort", onAbort, { once: true });
+      await serveCheckpoints({
+        connection,
+        open: (identity) => ReplicaStore.open(directory, { identity, ...keep }),
+        onEpoch,
+      }).catch((error: unknown) => {
+        if (!signal?.aborted) onNotice?.(reasonOf(error));
+      });
+      signal?.removeEventListener("abort", onAbort);
+    }
+  } finally {
+    await listener.close();
+  }
+}
+
+export interface ResumeOptions {
+  readonly directory: string;
+  /** Unix socket where a QEMU of the same machine waits (-incoming). */
+  readonly incomingPath: string;
+  /** Default: the last committed one. */
+  readonly epoch?: number | undefined;
+  /** Where the file of the guest's RAM goes, for one that was captured from a shared file. */
+  readonly ramFile?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ResumeReport {
+  readonly epoch: number;
+  /** When its epoch was captured: milliseconds since 1970. */
+  readonly timeMs: number;
+  /** Files of RAM that were written. */
+  readonly ramFiles: readonly string[];
+}
+
+/** Brings the guest back from a kept epoch into a QEMU that waits for it. */
+export async function resumeReplica(options: ResumeOptions): Promise<ResumeReport> {
+  const { directory, incomingPath, ramFile, signal } = options;
+  await using store = await ReplicaStore.open(directory);
+  const { last, identity } = store;
+  if (!last) throw new PagefoldError("INPUT", `${directory}: no epoch was committed yet`);
+  await using reader = await store.read(options.epoch ?? last.epoch);
+  const deviceState = await reader.deviceState();
+  const ramFiles = placed(resumeFiles(identity, deviceState), ramFile);
+  for (const file of ramFiles) await writeRamFile(file, reader, signal);
+  await resumeInto(incomingPath, resumeStream(identity, deviceState, reader, signal), signal);
+  const { epoch, timeMs } = reader.head;
+  return { epoch, timeMs, ramFiles: ramFiles.map(({ path }) => path) };
+}
+
+function placed(files: readonly ResumeFile[], ramFile: string | undefined): readonly ResumeFile[] {
+  if (ramFile === undefined) return files;
+  if (files.length !== 1) {
+    const reason = `the guest has ${files.length} files of RAM, --ram-file names one`;
+    throw new PagefoldError("USAGE", reason);
+  }
+  return [{ ...files[0], path: ramFile }];
+}
