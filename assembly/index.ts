@@ -13,6 +13,7 @@ export { tableBytes, tableCount, tableEntry, tableInit, tableLookup } from "./ta
 export { sketchBytes, sketchInit, sketchInsert, sketchLookup } from "./sketchtable";
 export { packDeltas, packPages } from "./cluster";
 export { describePages, planPages } from "./plan";
+export { insertWindows, newWindows, searchWindows } from "./windows";
 export { zstdCompress } from "./zstd/compress";
 export { zstdDecodeBlock, zstdDecodeInit } from "./zstd/decodeblock";
 export { zstdDecompress } from "./zstd/decompress";

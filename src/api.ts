@@ -106,6 +106,15 @@ export interface ImageReport {
   sha256?: string;
   /** What the input was compressed with. */
   decompressed?: "zstd";
+  /** Where it is a file that was compared with a base, frame by frame. */
+  change?: {
+    /** Frames that both have. */
+    comparedFrames: number;
+    /** Those of them that differ. */
+    changedFrames: number;
+    /** Blocks of 64 bytes that differ in those. */
+    changedBlocks: number;
+  };
 }
 
 /** What packing, appending or repacking did. */

@@ -1,11 +1,13 @@
 // A fold session: everything that one pack, append, repack or encoder needs, taken at its start
 // and given back at its end. It folds images, one after another, into one stream.
 import type { Region } from "../core/arena.ts";
+import { MAX_BATCH_FRAMES } from "../core/limits.ts";
 import { BATCH_PAGES } from "../core/slab.ts";
 import type { Scope } from "../dedup/scope.ts";
-import { baseEntry, learnBase } from "../pipeline/base.ts";
+import { type Changes, type FileSource, KnownBase } from "../pipeline/base.ts";
 import {
   type BatchListener,
+  changedFrames,
   consecutiveFrames,
   type FoldSource,
   listedFrames,
@@ -33,6 +35,11 @@ export class FoldSession {
   private readonly scratch: Region;
   private readonly signal: AbortSignal | undefined;
   private imageCount: number;
+  private base: KnownBase | undefined;
+  /** By image: entries of the base that have what is new in a frame. */
+  private readonly found = new Map<FoldSource, ReadonlyMap<number, readonly number[]>>();
+  /** By descriptor: what was found when the base was learnt. */
+  private readonly compared = new Map<number, Changes>();
 
   constructor(resources: EngineResources, options: FoldOptions) {
     const { arena, checksum } = resources;
@@ -63,15 +70,32 @@ export class FoldSession {
     return new ImageChecksum(kernels, memory, this.scratch.ptr);
   }
 
-  /** Learns the base of the images to come; returns its checksum tree, fed with all pages. */
-  async learnBase(source: FoldSource & { file: NonNullable<FoldSource["file"]> }) {
+  /**
+   * Learns the base of the images to come; returns its checksum tree, fed with all pages. An image
+   * that will be added is best compared with it on the way.
+   */
+  async learnBase(source: FileSource, image?: FileSource): Promise<ImageChecksum> {
     const checksum = this.newChecksum();
     const { slabs, scope, pipeline } = this.parts;
     const { log, anchors } = pipeline;
-    const parts = { ...this.resources, slabs, scope, anchors };
-    const entries = await learnBase(parts, log, source, checksum, this.signal);
-    this.pipeline.previousOf = (batch, page) => baseEntry(entries, batch.frames.at(page));
+    const base = new KnownBase({ ...this.resources, slabs, scope, anchors, log }, source);
+    this.base = base;
+    const changes = await base.learn(checksum, image, this.signal);
+    if (image && changes) this.compared.set(image.file.fd, changes);
+    pipeline.previousOf = (batch, page) => base.entry(batch.frames.at(page));
+    pipeline.foundFor = ({ source: image, frames }, page) =>
+      this.found.get(image)?.get(frames.at(page));
     return checksum;
+  }
+
+  /** What differs between a file and the base; undefined if there is none. */
+  async changesOf(source: FileSource): Promise<Changes | undefined> {
+    return this.compared.get(source.file.fd) ?? this.base?.compare(source, this.signal);
+  }
+
+  /** Fingerprints of all frames of the base. */
+  get baseFingerprints(): Uint8Array {
+    return this.base?.fingerprints ?? new Uint8Array(0);
   }
 
   /** Says IMAGE, after everything that was sent before; returns its number at once. */
@@ -82,14 +106,28 @@ export class FoldSession {
   }
 
   /** Sends all frames of a file on their way. */
-  async addFile(
-    source: FoldSource & { file: NonNullable<FoldSource["file"]> },
-    listener: BatchListener,
-  ): Promise<void> {
+  async addFile(source: FileSource, listener: BatchListener): Promise<void> {
     const { frameCount } = source.file.map;
     for (let frame = 0; frame < frameCount; frame += BATCH_PAGES) {
       const count = Math.min(BATCH_PAGES, frameCount - frame);
       await this.pipeline.add(source, consecutiveFrames(frame, count), listener);
+    }
+  }
+
+  /** Sends the frames of a file that differ from the base, and says that the others do not. */
+  async addChanged(source: FileSource, changes: Changes, listener: BatchListener): Promise<void> {
+    const { frames } = changes;
+    const { frameCount } = source.file.map;
+    const found = await this.base?.search(changes, this.signal);
+    if (found) this.found.set(source, found);
+    let next = 0;
+    for (let first = 0; first < frameCount; ) {
+      const end = Math.min(first + MAX_BATCH_FRAMES, frameCount);
+      const listed: number[] = [];
+      while (frames[next] < end && listed.length < BATCH_PAGES) listed.push(frames[next++]);
+      const last = frames[next] < end ? frames[next] - 1 : end - 1;
+      await this.pipeline.add(source, changedFrames(listed, first, last), listener);
+      first = last + 1;
     }
   }
 

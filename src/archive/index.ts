@@ -92,7 +92,8 @@ export class DirectoryIndex implements ArchiveIndex {
     const names = new Set(this.images.map(({ head }) => head.name));
     if (names.size !== this.images.length) damaged("directory", "two images have one name");
     checkCovered(directory.places, directory.clusterCount, "places of clusters");
-    checkCovered(directory.contents, directory.clusterCount, "contents of clusters");
+    const contentsEnd = coveredBy(directory.contents);
+    if (contentsEnd > this.clusterCount) damaged("directory", `contents to ${contentsEnd}`);
   }
 
   static async load(
@@ -222,9 +223,13 @@ function checkLeafRun(run: Run, what: string, clusterCount: number, isBased: boo
   }
 }
 
-function checkCovered(pointers: readonly IndexPointer[], count: number, what: string): void {
+function coveredBy(pointers: readonly IndexPointer[]): number {
   const last = pointers.at(-1);
-  const covered = last ? last.first + last.count : 0;
+  return last ? last.first + last.count : 0;
+}
+
+function checkCovered(pointers: readonly IndexPointer[], count: number, what: string): void {
+  const covered = coveredBy(pointers);
   if (covered !== count) damaged("directory", `${covered} of ${count} ${what}`);
 }
 

@@ -1,6 +1,7 @@
 // Collects the index while a stream is written: leaves of images, places and contents of clusters.
 // What is complete is held back for the end, where one read finds it, as long as it is small.
 import { BATCH_PAGES } from "../core/slab.ts";
+import { FINGERPRINT_BYTES } from "../kernels/abi.ts";
 import { BatchType } from "../wire/batch.ts";
 import {
   type ClusterPlace,
@@ -65,8 +66,8 @@ export class IndexWriter {
     this.slotMaps = hasRounds ? new Map() : undefined;
   }
 
-  /** Takes a PAGES batch whose clusters begin at `bodyOffset`. */
-  pages(head: PagesHead, bodyOffset: number, fingerprints: Uint8Array): void {
+  /** Takes a PAGES batch whose clusters begin at `bodyOffset`; `isBased` says what its image is. */
+  pages(head: PagesHead, bodyOffset: number, fingerprints: Uint8Array, isBased: boolean): void {
     if (this.slotMaps) slotMapOf(this.slotMaps, head.image).put(head);
     else this.leaf(head.image, head.firstFrame, head.frameCount, resolveRuns(head));
     let byteOffset = bodyOffset;
@@ -75,10 +76,24 @@ export class IndexWriter {
       byteOffset += cluster.byteLength;
     }
     if (this.pendingPlaces.length >= PLACES_CLUSTERS) this.closePlaces();
-    this.pendingContents.push(fingerprints);
-    this.pendingContentsBytes += fingerprints.length;
-    this.contentsClusters += head.clusters.length;
+    this.addContents(head, fingerprints, isBased);
     if (this.pendingContentsBytes >= CONTENTS_BYTES) this.closeContents();
+  }
+
+  /** Who appends has no base, and nothing from deltas against one: they are left out. */
+  private addContents(head: PagesHead, fingerprints: Uint8Array, isBased: boolean): void {
+    const listed = isBased ? head.clusters.filter(({ isDeltas }) => !isDeltas) : head.clusters;
+    if (listed.length === 0) return;
+    if (head.firstCluster !== this.contentsFirstCluster + this.contentsClusters) {
+      this.closeContents();
+      this.contentsFirstCluster = head.firstCluster;
+    }
+    const items = listed.reduce((sum, { itemCount }) => sum + itemCount, 0);
+    // Clusters of pages come first.
+    const own = fingerprints.subarray(0, items * FINGERPRINT_BYTES);
+    this.pendingContents.push(own);
+    this.pendingContentsBytes += own.length;
+    this.contentsClusters += listed.length;
   }
 
   /** An image (or its round) is complete: its last leaf is. */

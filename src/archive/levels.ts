@@ -15,9 +15,14 @@ const LEVELS: Record<Level, LevelParameters> = {
   small: { clusterPages: 256, compress: COMPRESS_ZSTD_SMALL, sampleBits: 4, minVotes: 3 },
 };
 
-export function levelParameters(level: Level = DEFAULT_LEVEL): LevelParameters {
+/** What differs from a base is little and worth more effort. */
+const AGAINST_BASE: Partial<Record<Level, Partial<LevelParameters>>> = {
+  balanced: { compressDeltas: COMPRESS_ZSTD_SMALL },
+};
+
+export function levelParameters(level: Level = DEFAULT_LEVEL, isBased = false): LevelParameters {
   const parameters = LEVELS[level];
   const names = Object.keys(LEVELS).join(", ");
   if (!parameters) throw new PagefoldError("USAGE", `level "${level}": one of ${names}`);
-  return parameters;
+  return isBased ? { ...parameters, ...AGAINST_BASE[level] } : parameters;
 }

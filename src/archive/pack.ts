@@ -6,13 +6,15 @@ import { PAGE_BYTES } from "../core/page.ts";
 import type { PageSource } from "../image/image.ts";
 import { type CompressedImage, type ImageFile, openImage, openImageFile } from "../image/open.ts";
 import { ZstdReader } from "../image/zstd.ts";
+import type { FileSource } from "../pipeline/base.ts";
 import type { EngineResources } from "../pipeline/resources.ts";
 import { type BaseReference, faultOfName } from "../wire/imagehead.ts";
 import type { OpenBase } from "./basefile.ts";
 import type { Destination } from "./destination.ts";
 import { FoldSession } from "./fold.ts";
 import { levelParameters } from "./levels.ts";
-import { type FoldedImage, type ImageFacts, ImageFolder, type ImageSettings } from "./packimage.ts";
+import { type FoldedImage, ImageFolder } from "./packimage.ts";
+import type { ImageFacts, ImageSettings } from "./packsettings.ts";
 import { ProgressMeter } from "./progress.ts";
 
 /** An input, or an image of another archive with what is known of it. */
@@ -28,6 +30,9 @@ export type FoldInput =
 
 /** How to fold, and the kernels for whoever has to decompress. */
 export type FoldIntoOptions = PackOptions & { wasm?: Uint8Array | URL | undefined };
+
+/** Pages of an image that are expected to differ from its base, at the most. */
+const CHANGED_PAGES = 1 << 14;
 
 type OpenInput = ImageFile | CompressedImage | undefined;
 
@@ -71,13 +76,15 @@ async function fold(
   const { sink, clusterFd, start } = destination;
   const files = opened.concat(base?.file);
   const pageCount = totalPages(inputs, files, destination.pageCount);
-  const level = levelParameters(options.level);
   const isReadOnce = opened.some((file) => file?.fd === undefined);
-  const settled = { sink, level, pageCount, clusterFd, isReadOnce, start, signal };
+  const compared = base && toCompare(opened, options);
+  const level = levelParameters(options.level, compared !== undefined);
+  const newPages = compared ? CHANGED_PAGES : pageCount;
+  const settled = { newPages, sink, level, pageCount, clusterFd, isReadOnce, start, signal };
   const session = resources.arena.allOrNothing(() => new FoldSession(resources, settled));
   try {
     await destination.learn(session);
-    const reference = base && (await learn(session, base));
+    const reference = base && (await learn(session, base, compared));
     const meter = new ProgressMeter(
       options.onProgress,
       totalBytes(opened),
@@ -136,12 +143,31 @@ function nanoseconds(mtimeMs = Date.now()): bigint {
   return BigInt(Math.round(mtimeMs)) * 1_000_000n;
 }
 
-async function learn(session: FoldSession, base: OpenBase): Promise<BaseReference> {
-  const { fd, path, byteLength, segments } = base.file;
-  const map = new FrameMap(segments);
-  const checksum = await session.learnBase({ name: path, image: -1, file: { fd, map } });
-  const { name } = base;
+/**
+ * The file that is compared with the base while that is learnt, so that both are read but once. Not
+ * where others are not compared: they would miss what is like the base.
+ */
+function toCompare(opened: readonly OpenInput[], options: PackOptions): ImageFile | undefined {
+  if (options.digests?.includes("sha256") || options.expectedSha256) return undefined;
+  if (opened.some((file) => file?.fd === undefined)) return undefined;
+  return opened[0] as ImageFile | undefined;
+}
+
+async function learn(
+  session: FoldSession,
+  base: OpenBase,
+  compared: ImageFile | undefined,
+): Promise<BaseReference> {
+  const { name, file } = base;
+  const { byteLength } = file;
+  const map = new FrameMap(file.segments);
+  const image = compared && sourceOf(compared, new FrameMap(compared.segments));
+  const checksum = await session.learnBase(sourceOf(file, map), image);
   return { name, byteLength, checksum: checksum.finish(byteLength, map.frameCount) };
+}
+
+function sourceOf({ path, fd }: ImageFile, map: FrameMap): FileSource {
+  return { name: path, image: -1, file: { fd, map } };
 }
 
 function checkNames(inputs: readonly FoldInput[]): void {

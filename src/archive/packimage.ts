@@ -3,7 +3,6 @@
 import { createHash } from "node:crypto";
 import type { ImageReport } from "../api.ts";
 import { orAbort } from "../core/abort.ts";
-import type { Arena } from "../core/arena.ts";
 import { PagefoldError } from "../core/errors.ts";
 import { FrameMap } from "../core/extent.ts";
 import { MAX_NOTES } from "../core/limits.ts";
@@ -12,38 +11,18 @@ import { BATCH_PAGES, slabPart } from "../core/slab.ts";
 import type { PageSource } from "../image/image.ts";
 import type { CompressedImage, ImageFile } from "../image/open.ts";
 import { openStream } from "../image/peek.ts";
-import type { ZstdReader } from "../image/zstd.ts";
+import type { Changes } from "../pipeline/base.ts";
 import type { Batch, BatchNumbers, FoldSource } from "../pipeline/batch.ts";
 import { slabFingerprints } from "../pipeline/surveyed.ts";
-import {
-  type BaseReference,
-  type EndHead,
-  emptyCounts,
-  type ImageHead,
-} from "../wire/imagehead.ts";
+import { type EndHead, emptyCounts } from "../wire/imagehead.ts";
 import { inFrames, rebatch } from "./chunks.ts";
 import type { FoldSession } from "./fold.ts";
+import { ImageSums } from "./imagesums.ts";
+import type { ImageFacts, ImageSettings } from "./packsettings.ts";
 
 const BATCH_BYTES = BATCH_PAGES * PAGE_BYTES;
 /** The note that tells readers of an archive that its image was compressed. */
 const DECOMPRESSED = ["decompressed", "zstd"] as const;
-
-/** What all images of a pack have in common. */
-export interface ImageSettings {
-  readonly arena: Arena;
-  readonly base: BaseReference | undefined;
-  readonly sha256: boolean;
-  readonly expectedSha256: ReadonlyMap<string, string> | undefined;
-  /** Looks into streams; undefined: they are taken as they are. */
-  readonly zstd: ZstdReader | undefined;
-  readonly signal: AbortSignal | undefined;
-  readonly warn: (message: string) => void;
-  /** Told of every emitted batch. */
-  readonly advance: (name: string, inputBytes: number) => void;
-}
-
-/** What an IMAGE says besides name, notes and base. */
-export type ImageFacts = Omit<ImageHead, "image" | "name" | "notes" | "base">;
 
 /** An image whose pages are on their way; `done` resolves once its END is said. */
 export interface FoldedImage {
@@ -56,7 +35,7 @@ export class ImageFolder {
   private readonly settings: ImageSettings;
   private readonly name: string;
   private readonly notes: [string, string][];
-  private readonly checksum;
+  private readonly sums;
   private readonly hash;
   private readonly counts = emptyCounts();
   private storedBytes = 0;
@@ -66,6 +45,7 @@ export class ImageFolder {
   private file: ImageFile | CompressedImage | undefined;
   private isDecompressed = false;
   private map: FrameMap | undefined;
+  private change: ImageReport["change"];
 
   constructor(
     session: FoldSession,
@@ -76,7 +56,7 @@ export class ImageFolder {
     this.settings = settings;
     this.name = input.name;
     this.notes = Object.entries(input.notes ?? {});
-    this.checksum = session.newChecksum();
+    this.sums = new ImageSums(session.newChecksum());
     const hashed = settings.sha256 || settings.expectedSha256 !== undefined;
     this.hash = hashed ? createHash("sha256") : undefined;
   }
@@ -88,7 +68,15 @@ export class ImageFolder {
     const image = this.begin(factsOf(file));
     const source = { name: file.path, image, file: { fd: file.fd, map: this.map } };
     this.frameCount = this.map.frameCount;
-    await this.session.addFile(source, { counts: this.counts, emitted: this.emitted });
+    const listener = { counts: this.counts, emitted: this.emitted };
+    // A digest of the file wants all its bytes, in order.
+    const changes = this.hash ? undefined : await this.session.changesOf(source);
+    if (changes) {
+      this.setChanges(changes);
+      await this.session.addChanged(source, changes, listener);
+    } else {
+      await this.session.addFile(source, listener);
+    }
     return this.end(image, () => file.byteLength);
   }
 
@@ -160,6 +148,14 @@ export class ImageFolder {
     return this.end(image, () => byteLength);
   }
 
+  /** All frames are those of the base until they are emitted. */
+  private setChanges(changes: Changes): void {
+    const { frames, comparedFrames, changedBlocks } = changes;
+    const changedFrames = frames.length - (this.frameCount - comparedFrames);
+    this.change = { comparedFrames, changedFrames, changedBlocks };
+    this.sums.expect(this.session.baseFingerprints, comparedFrames);
+  }
+
   private setDecompressed(): void {
     this.isDecompressed = true;
     const [key, value] = DECOMPRESSED;
@@ -197,12 +193,12 @@ export class ImageFolder {
     const digest = this.hash?.digest();
     const sha256 = digest?.toString("hex");
     this.checkExpected(sha256);
-    const { name, counts, storedBytes, frameCount, unlistedPages } = this;
+    const { name, counts, storedBytes, frameCount, unlistedPages, change } = this;
     this.session.writer.endImage({
       image,
       round: 0,
       byteLength,
-      checksum: this.checksum.finish(byteLength, frameCount),
+      checksum: this.sums.finish(byteLength, frameCount),
       digests: digest ? [["sha256", digest]] : this.knownDigests,
       counts,
       storedBytes,
@@ -211,6 +207,7 @@ export class ImageFolder {
     return {
       ...report,
       ...(sha256 ? { sha256 } : {}),
+      ...(change ? { change } : {}),
       ...(this.isDecompressed ? { decompressed: "zstd" as const } : {}),
     };
   }
@@ -227,7 +224,7 @@ export class ImageFolder {
   private readonly emitted = (batch: Batch, numbers: BatchNumbers): void => {
     const { arena } = this.settings;
     const { frames, slabPtr } = batch;
-    this.checksum.add(slabFingerprints(arena, slabPtr, frames.length));
+    this.sums.add(frames, slabFingerprints(arena, slabPtr, frames.length));
     this.storedBytes += numbers.storedBytes;
     this.unlistedPages += numbers.unlistedPages;
     if (this.hash && this.map) {
@@ -237,7 +234,7 @@ export class ImageFolder {
         this.hash.update(arena.at(at, run.byteLength));
       }
     }
-    this.settings.advance(this.name, frames.length * PAGE_BYTES);
+    this.settings.advance(this.name, (frames.last - frames.first + 1) * PAGE_BYTES);
   };
 }
 

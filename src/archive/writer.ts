@@ -42,6 +42,7 @@ interface WrittenImage {
   imageHead: Uint8Array;
   endHead: Uint8Array | undefined;
   leaves: IndexPointer[] | undefined;
+  isBased: boolean;
 }
 
 export class StreamWriter implements PagesOutput {
@@ -65,7 +66,7 @@ export class StreamWriter implements PagesOutput {
     this.byteOffset = start.byteOffset;
     this.sequence = directory.batchCount;
     this.clusterCount = directory.clusterCount;
-    this.images = directory.images.map((image) => ({ ...image }));
+    this.images = directory.images.map((image) => ({ ...image, isBased: false }));
     this.index = new IndexWriter(
       [...directory.places],
       [...directory.contents],
@@ -83,7 +84,8 @@ export class StreamWriter implements PagesOutput {
   beginImage(head: ImageHead): void {
     if (head.image !== this.images.length) throw new Error(`image ${head.image} out of order`);
     const imageHead = new Uint8Array(encodeImageHead(head));
-    this.images.push({ imageHead, endHead: undefined, leaves: undefined });
+    const isBased = head.base !== undefined;
+    this.images.push({ imageHead, endHead: undefined, leaves: undefined, isBased });
     this.batch(BatchType.IMAGE, imageHead);
   }
 
@@ -92,7 +94,7 @@ export class StreamWriter implements PagesOutput {
     writePagesHead(writer, head);
     this.clusterCount += head.clusters.length;
     const { bodyOffset, written } = this.batch(BatchType.PAGES, writer.take(), body);
-    this.index.pages(head, bodyOffset, fingerprints);
+    this.index.pages(head, bodyOffset, fingerprints, this.images[head.image].isBased);
     for (const held of this.index.takeReady()) this.indexBatch(held);
     return { bodyOffset, written };
   }

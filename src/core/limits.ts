@@ -1,6 +1,7 @@
 // Limits of the format (docs/format.md §4). Decoders check against these before they allocate.
 
-export const MAX_BATCH_FRAMES = 4096;
+export const MAX_BATCH_FRAMES = 1 << 20;
+export const MAX_BATCH_CLUSTERS = 8192;
 export const MAX_CLUSTER_BYTES = 1 << 20;
 /** A cluster with its header is never longer: content that does not shrink is stored raw. */
 export const MAX_CLUSTER_ENTRY_BYTES = 2 * MAX_CLUSTER_BYTES;

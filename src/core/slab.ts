@@ -70,7 +70,8 @@ const parts = {
   listed: BATCH_PAGES * 4,
   /** Clusters that were encoded: at most one for each page, and as many of deltas. */
   encoded: 2 * BATCH_PAGES * CLUSTER_ENTRY,
-  /** What became of the pages: runs, fingerprints of stored items, entries of plain pages. */
+  /** What became of the pages: runs, fingerprints of stored items, entries of plain pages. Before
+   * that the first tells which blocks changed (u64 each). */
   runs: BATCH_PAGES * RUN,
   gathered: BATCH_PAGES * FINGERPRINT,
   plain: BATCH_PAGES * 4,

@@ -25,8 +25,11 @@ export interface Batch {
 /** Consecutive frames, or any rising ones. */
 export interface FrameList {
   readonly length: number;
+  /** What the batch speaks of: frames from `first` to `last`, those between the listed ones too. */
   readonly first: number;
   readonly last: number;
+  /** Frames that are not listed are those of the base; otherwise they are what they were. */
+  readonly isBased?: boolean;
   at(page: number): number;
 }
 
@@ -41,6 +44,11 @@ export function listedFrames(frames: readonly number[]): FrameList {
     last: frames[frames.length - 1],
     at: (page) => frames[page],
   };
+}
+
+/** Frames from `first` to `last`, of which those listed differ from the base. */
+export function changedFrames(frames: readonly number[], first: number, last: number): FrameList {
+  return { length: frames.length, first, last, isBased: true, at: (page) => frames[page] };
 }
 
 /** Remembers which frames each ordinal stood for, in few bytes, after the batch is gone. */

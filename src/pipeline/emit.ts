@@ -47,25 +47,11 @@ export function emitBatch(
   firstCluster: number,
   counts: FrameCounts,
 ): Emitted {
-  const { arena, kernels, scope } = context;
+  const { arena } = context;
   const { slabPtr, frames } = batch;
   const part = (name: Parameters<typeof slabPart>[1]): number => slabPart(slabPtr, name);
-  const runCount = kernels.describePages(
-    part("records"),
-    part("fingerprints"),
-    part("plan"),
-    PLAN_BYTES,
-    part("codes"),
-    part("entries"),
-    frames.length,
-    scope.tablePtr,
-    part("encoded"),
-    firstCluster,
-    part("gathered"),
-    part("plain"),
-    part("runs"),
-  );
   const runs: Run[] = [];
+  const runCount = frames.length === 0 ? 0 : describe(context, batch, firstCluster);
   for (let i = 0; i < runCount; i++)
     addRun(context, batch, part("runs") + i * RUN_BYTES, runs, counts);
   let items = 0;
@@ -85,11 +71,31 @@ export function emitBatch(
       clusters: clusters.map(({ byteLength, itemCount, isDeltas }) => {
         return { byteLength, itemCount, isDeltas };
       }),
-      runs: withGaps(runs, frames),
+      runs: withGaps(runs, frames, counts),
     },
     fingerprints: new Uint8Array(arena.at(part("gathered"), items * FINGERPRINT_BYTES)),
     unlistedPages: codes.includes(LOOKUP_FULL) ? codes.filter((c) => c === LOOKUP_FULL).length : 0,
   };
+}
+
+/** Lets a kernel go through the pages; returns how many runs it wrote. */
+function describe({ kernels, scope }: EmitContext, batch: Batch, firstCluster: number): number {
+  const part = (name: Parameters<typeof slabPart>[1]): number => slabPart(batch.slabPtr, name);
+  return kernels.describePages(
+    part("records"),
+    part("fingerprints"),
+    part("plan"),
+    PLAN_BYTES,
+    part("codes"),
+    part("entries"),
+    batch.frames.length,
+    scope.tablePtr,
+    part("encoded"),
+    firstCluster,
+    part("gathered"),
+    part("plain"),
+    part("runs"),
+  );
 }
 
 /** Adds the run that the kernel wrote at `at`. */
@@ -139,16 +145,26 @@ function addRun(
   }
 }
 
-/** Runs over pages become runs over frames: frames that the batch leaves out are skipped. */
-function withGaps(runs: Run[], frames: FrameList): Run[] {
+/** Runs over pages become runs over frames: between them is the base, or what there was. */
+function withGaps(runs: Run[], frames: FrameList, counts: FrameCounts): Run[] {
   if (frames.last - frames.first + 1 === frames.length) return runs;
   const spread: Run[] = [];
   let page = 0;
   let next = frames.first;
+  const gapUntil = (frame: number): void => {
+    const length = frame - next;
+    if (length === 0) return;
+    if (frames.isBased) {
+      counts.base += length;
+      pushRun(spread, { kind: RecordKind.BASE, length, frame: next });
+    } else {
+      pushRun(spread, { kind: RecordKind.SKIP, length });
+    }
+  };
   for (const run of runs) {
     for (let i = 0; i < run.length; i++, page++) {
       const frame = frames.at(page);
-      if (frame > next) pushRun(spread, { kind: RecordKind.SKIP, length: frame - next });
+      gapUntil(frame);
       next = frame + 1;
       if (run.kind === RecordKind.DUPLICATE) {
         pushRun(spread, { ...run, length: 1, item: run.item + i });
@@ -159,5 +175,6 @@ function withGaps(runs: Run[], frames: FrameList): Run[] {
       }
     }
   }
+  gapUntil(frames.last + 1);
   return spread;
 }

@@ -25,6 +25,8 @@ export interface FoldPartsOptions {
   readonly level: LevelParameters;
   /** Pages of all inputs together, if known. */
   readonly pageCount: number | undefined;
+  /** Those of them that others may be like; default: all. */
+  readonly newPages?: number | undefined;
   /** From where clusters can be read back, see `PipelineParts`. */
   readonly clusterFd: number | undefined;
   /** True if sources may come that cannot be read again: their clusters are kept in memory. */
@@ -52,7 +54,12 @@ export function openFoldParts(resources: EngineResources, options: FoldPartsOpti
   const isRing = options.isReadOnce === true && clusterFd === undefined;
   const memoryBytes = steadyShare(arena, isRing ? KNOWN_SHARE_BESIDE_RING : KNOWN_SHARE);
   const { sampleBits, minVotes } = level;
-  const anchors = { memoryBytes: memoryBytes * ANCHOR_SHARE, pageCount, sampleBits, minVotes };
+  const anchors = {
+    memoryBytes: memoryBytes * ANCHOR_SHARE,
+    pageCount: options.newPages ?? pageCount,
+    sampleBits,
+    minVotes,
+  };
   const scopeBytes = memoryBytes * (1 - ANCHOR_SHARE);
   const scope = new Scope(arena, kernels, { memoryBytes: scopeBytes, pageCount });
   const ringShare = isRing ? steadyShare(arena, RING_SHARE) : 0;

@@ -20,6 +20,9 @@ import type { History } from "./history.ts";
 /** The entry whose content a frame had before, if it is worth a delta. */
 export type PreviousOf = (batch: Batch, page: number) => number | undefined;
 
+/** Entries that have something of a page, wherever it stands in them. */
+export type FoundFor = (batch: Batch, page: number) => readonly number[] | undefined;
+
 /** What matching needs to know of the session. */
 export interface MatchContext {
   readonly arena: Arena;
@@ -31,6 +34,8 @@ export interface MatchContext {
   slabOf(ordinal: number, batch: Batch): number | undefined;
   /** Undefined where frames have no earlier content. */
   readonly previousOf: PreviousOf | undefined;
+  /** Undefined where nobody has looked. */
+  readonly foundFor: FoundFor | undefined;
 }
 
 /**
@@ -107,11 +112,16 @@ class Planner {
     let count = 0;
     const previous = this.context.previousOf?.(this.batch, page);
     if (previous !== undefined && this.reference(page, count, previous)) count++;
+    const found = this.context.foundFor?.(this.batch, page) ?? [];
+    for (const entry of found) {
+      if (entry !== previous && this.reference(page, count, entry)) count++;
+    }
     const { words } = this.context.arena;
     for (let k = 0; k < SKETCH_CANDIDATES && count < PLAN_CANDIDATES; k++) {
       const entry = words[this.similar + page * SKETCH_CANDIDATES + k];
       if (entry === NO_ENTRY) break;
-      if (entry !== previous && this.reference(page, count, entry)) count++;
+      const isNamed = entry === previous || found.includes(entry);
+      if (!isNamed && this.reference(page, count, entry)) count++;
     }
     this.write(page, count > 0 ? Action.DELTA : Action.STORE, count);
   }

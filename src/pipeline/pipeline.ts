@@ -16,7 +16,7 @@ import { emitBatch } from "./emit.ts";
 import { type EncodedCluster, readEncoded } from "./encoded.ts";
 import { History } from "./history.ts";
 import { inputError } from "./inputerror.ts";
-import { matchBatch, type PreviousOf } from "./match.ts";
+import { type FoundFor, matchBatch, type PreviousOf } from "./match.ts";
 import type { PagesPlace, PipelineParts } from "./pipelineparts.ts";
 import { readList } from "./surveyed.ts";
 
@@ -36,6 +36,8 @@ export class Pipeline {
   readonly anchors: AnchorLag;
   /** May be set before the first batch. */
   previousOf: PreviousOf | undefined;
+  /** Likewise: see `MatchContext`. */
+  foundFor: FoundFor | undefined;
   private readonly parts: PipelineParts;
   private readonly inFlight = new Map<number, InFlight>();
   private readonly history: History;
@@ -135,7 +137,7 @@ export class Pipeline {
   private async survey(batch: Batch, filled: boolean): Promise<void> {
     const { source, frames, slabPtr } = batch;
     const file = filled ? undefined : source.file;
-    const runs = file ? readList(file.map, frames.first, frames.length) : [];
+    const runs = file ? readList(file.map, frames) : [];
     const fd = file?.fd ?? -1;
     const pageCount = frames.length;
     const anchors = this.anchors.view(batch.ordinal);
@@ -155,8 +157,8 @@ export class Pipeline {
       }
       return owner.batch.slabPtr;
     };
-    const { log, history, previousOf } = this;
-    const context = { arena, kernels, scope, log, history, slabOf, previousOf };
+    const { log, history, previousOf, foundFor } = this;
+    const context = { arena, kernels, scope, log, history, slabOf, previousOf, foundFor };
     const listedCount = matchBatch(context, flight.batch);
     this.anchors.matched(flight.batch.ordinal, scope.entryCount);
     return listedCount;
@@ -173,6 +175,7 @@ export class Pipeline {
       listedCount,
       clusterPages: level.clusterPages,
       compress: level.compress,
+      compressDeltas: level.compressDeltas ?? level.compress,
       places: { session: scope.session, ptr: scope.placesPtr, count },
     });
     for (const owner of flight.holding) this.release(owner);

@@ -5,6 +5,7 @@ import type { FrameMap } from "../core/extent.ts";
 import { BATCH_PAGES, slabPart } from "../core/slab.ts";
 import type { WorkPool } from "../pool/pool.ts";
 import type { AnchorView } from "../pool/task.ts";
+import { consecutiveFrames, type FrameList } from "./batch.ts";
 import { inputError } from "./inputerror.ts";
 import type { SlabPool } from "./slabs.ts";
 
@@ -26,21 +27,35 @@ export async function surveyInOrder(
   signal?: AbortSignal,
   anchors?: AnchorView,
 ): Promise<void> {
+  const { frameCount } = file.map;
+  const work = (slabPtr: number, frame: number, pageCount: number) =>
+    survey(parts.pool, file, slabPtr, frame, pageCount, anchors);
+  await inOrder(parts.slabs, frameCount, work, visit, signal);
+}
+
+/** Works on all frames, a slab of them at a time and many at once, and visits them in order. */
+export async function inOrder<T>(
+  slabs: SlabPool,
+  frameCount: number,
+  work: (slabPtr: number, firstFrame: number, pageCount: number) => Promise<T>,
+  visit: (slabPtr: number, firstFrame: number, pageCount: number, result: T) => void,
+  signal?: AbortSignal,
+): Promise<void> {
   const running = new Set<Promise<void>>();
   let order: Promise<void> = Promise.resolve();
   let failure: { reason: unknown } | undefined;
-  for (let frame = 0; frame < file.map.frameCount && !failure; frame += BATCH_PAGES) {
+  for (let frame = 0; frame < frameCount && !failure; frame += BATCH_PAGES) {
     if (signal?.aborted) failure = { reason: signal.reason };
     if (failure) break;
-    const slabPtr = await parts.slabs.lease();
-    const pageCount = Math.min(BATCH_PAGES, file.map.frameCount - frame);
-    const surveyed = survey(parts.pool, file, slabPtr, frame, pageCount, anchors);
-    order = Promise.all([surveyed, order])
-      .then(() => visit(slabPtr, frame, pageCount))
+    const slabPtr = await slabs.lease();
+    const pageCount = Math.min(BATCH_PAGES, frameCount - frame);
+    const worked = work(slabPtr, frame, pageCount);
+    order = Promise.all([worked, order])
+      .then(([result]) => visit(slabPtr, frame, pageCount, result))
       .catch((reason) => {
         failure ??= { reason };
       });
-    const done = Promise.allSettled([surveyed, order]).then(() => parts.slabs.release(slabPtr));
+    const done = Promise.allSettled([worked, order]).then(() => slabs.release(slabPtr));
     running.add(done);
     void done.then(() => running.delete(done));
   }
@@ -57,7 +72,7 @@ async function survey(
   pageCount: number,
   anchors: AnchorView | undefined,
 ): Promise<void> {
-  const runs = readList(file.map, frame, pageCount);
+  const runs = readList(file.map, consecutiveFrames(frame, pageCount));
   const { fd } = file;
   const isTransient = anchors === undefined;
   const task = { kind: "survey", slabPtr, pageCount, fd, runs, isTransient, anchors } as const;
@@ -65,13 +80,19 @@ async function survey(
   if (fault) throw inputError(file.name, fault);
 }
 
-/** The runs of a survey task: page in the slab, pages, byte offset, byte length. */
-export function readList(map: FrameMap, frame: number, pageCount: number): number[] {
-  const runs: number[] = [];
-  for (const run of map.runs(frame, pageCount)) {
-    runs.push(run.frame - frame, run.frameCount, run.byteOffset, run.byteLength);
+/** The runs of a task that reads these frames: page in the slab, pages, offset, byte length. */
+export function readList(map: FrameMap, frames: FrameList): number[] {
+  const list: number[] = [];
+  for (let page = 0; page < frames.length; ) {
+    const first = frames.at(page);
+    let count = 1;
+    while (page + count < frames.length && frames.at(page + count) === first + count) count++;
+    for (const run of map.runs(first, count)) {
+      list.push(page + run.frame - first, run.frameCount, run.byteOffset, run.byteLength);
+    }
+    page += count;
   }
-  return runs;
+  return list;
 }
 
 /** Fingerprints of the pages of a slab, as a view. */

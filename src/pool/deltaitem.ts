@@ -29,22 +29,62 @@ export function encodeDelta(
     codes.push({ code: view.getFloat64(at + 24, true), item: view.getUint32(at + 20, true) });
   }
   if (codes.length === 0) return 0;
+  const opsOffset = writeReferences(view, out, codes);
+  const content = slabPart(task.slabPtr, "pages") + page * PAGE_BYTES;
+  const encode = (count: number, target: number): number =>
+    kernels.deltaEncode(content, scratch.pairs, count, target, MAX_DELTA_BYTES, scratch.delta);
+  const opsBytes = encode(codes.length, out + opsOffset);
+  if (opsBytes === 0) return 0;
+  if (codes.length === 1 || !isOfBase(codes[0].code)) return opsOffset + opsBytes;
+  // Where all is small, a reference that is not used costs: it is left out.
+  const used = usedReferences(view, out + opsOffset, opsBytes);
+  const kept = codes.filter((_, i) => used.has(i + 1));
+  if (kept.length === codes.length) return opsOffset + opsBytes;
+  let count = 0;
+  for (const i of codes.keys()) {
+    if (!used.has(i + 1)) continue;
+    view.setUint32(scratch.pairs + count++ * 4, scratch.references + i * PAGE_BYTES, true);
+  }
+  const shorter = writeReferences(view, out, kept);
+  return shorter + encode(count, out + shorter);
+}
+
+const isOfBase = (code: number): boolean => code % 2 === 1;
+
+/** Returns the bytes that it wrote. */
+function writeReferences(
+  view: DataView,
+  out: number,
+  codes: readonly { code: number; item: number }[],
+): number {
   let end = out;
   view.setUint8(end++, codes.length);
   for (const { code, item } of codes) {
     end = writeVarint(view, end, code);
-    if (code % 2 === 0) view.setUint8(end++, item);
+    if (!isOfBase(code)) view.setUint8(end++, item);
   }
-  const content = slabPart(task.slabPtr, "pages") + page * PAGE_BYTES;
-  const opsBytes = kernels.deltaEncode(
-    content,
-    scratch.pairs,
-    codes.length,
-    end,
-    MAX_DELTA_BYTES,
-    scratch.delta,
-  );
-  return opsBytes === 0 ? 0 : end + opsBytes - out;
+  return end - out;
+}
+
+/** The numbers, from 1, of references that ops of our own making copy from. */
+function usedReferences(view: DataView, ops: number, byteLength: number): Set<number> {
+  const used = new Set<number>();
+  const skipVarint = (at: number): number => {
+    let next = at;
+    while (view.getUint8(next++) >= 0x80);
+    return next;
+  };
+  for (let at = ops; at < ops + byteLength; ) {
+    const low = view.getUint8(at);
+    const behind = skipVarint(at);
+    let length = low & 0x7f;
+    if (low >= 0x80) length += (view.getUint8(at + 1) & 0x7f) * 0x80;
+    if (behind - at > 2) length += view.getUint8(at + 2) * 0x4000;
+    const reference = low & 3;
+    if (reference > 0) used.add(reference);
+    at = reference > 0 ? skipVarint(behind) : behind + (length >> 2);
+  }
+  return used;
 }
 
 function writeVarint(view: DataView, at: number, value: number): number {

@@ -89,7 +89,7 @@ function packClusters(context: TaskContext, task: EncodeTask, deltaCount: number
     deltaCount,
     scratch.deltas,
     clusterPages * PAGE_BYTES,
-    compress,
+    task.compressDeltas,
     out,
     offset,
     staging,

@@ -4,10 +4,12 @@ import { Arena } from "../core/arena.ts";
 import type { Kernels } from "../kernels/abi.ts";
 import { runCheck } from "./checktask.ts";
 import { ClusterCache } from "./clustercache.ts";
+import { runCompare } from "./comparetask.ts";
 import { runEncode } from "./encodetask.ts";
 import { faultOf } from "./fault.ts";
 import { runRestore } from "./restoretask.ts";
 import { divideScratch } from "./scratch.ts";
+import { runSearch } from "./searchtask.ts";
 import { runSurvey } from "./surveytask.ts";
 import type { Task, TaskContext, TaskResults } from "./task.ts";
 import { runUnfold } from "./unfoldtask.ts";
@@ -34,6 +36,10 @@ export function runTask(context: TaskContext, task: Task): TaskResults[Task["kin
     switch (task.kind) {
       case "survey":
         return runSurvey(context, task);
+      case "compare":
+        return runCompare(context, task);
+      case "search":
+        return runSearch(context, task);
       case "encode":
         return runEncode(context, task);
       case "restore":

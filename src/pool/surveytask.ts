@@ -4,14 +4,21 @@ import { readSync } from "node:fs";
 import { PAGE_BYTES } from "../core/page.ts";
 import { slabPart } from "../core/slab.ts";
 import { FINGERPRINT_BYTES, SURVEY_RECORD_BYTES } from "../kernels/abi.ts";
-import type { AnchorView, SurveyTask, TaskContext, TaskFault, TaskResults } from "./task.ts";
+import type {
+  AnchorView,
+  FilePages,
+  SurveyTask,
+  TaskContext,
+  TaskFault,
+  TaskResults,
+} from "./task.ts";
 
 /** Pages that are read at once and surveyed while they are in the cache of the processor. */
-const PIECE_PAGES = 64;
+export const PIECE_PAGES = 64;
 
 export function runSurvey(context: TaskContext, task: SurveyTask): TaskResults["survey"] {
   if (task.fd < 0) {
-    surveyPages(context, task, slabPart(task.slabPtr, "pages"), 0, task.pageCount);
+    surveyPages(context, task.slabPtr, slabPart(task.slabPtr, "pages"), 0, task.pageCount);
   } else {
     const fault = readAndSurvey(context, task);
     if (fault) return { fault };
@@ -21,9 +28,9 @@ export function runSurvey(context: TaskContext, task: SurveyTask): TaskResults["
 }
 
 /** Surveys pages at `ptr`, which are those of the slab from `page` on. */
-function surveyPages(
+export function surveyPages(
   { kernels }: TaskContext,
-  { slabPtr }: SurveyTask,
+  slabPtr: number,
   ptr: number,
   page: number,
   pageCount: number,
@@ -56,23 +63,39 @@ function findSimilar(context: TaskContext, task: SurveyTask, view: AnchorView): 
 }
 
 function readAndSurvey(context: TaskContext, task: SurveyTask): TaskFault | undefined {
-  const { runs, fd } = task;
-  const { bytes, scratch } = context;
+  const { scratch } = context;
+  const { slabPtr, pageCount } = task;
+  for (let page = 0; page < pageCount; page += PIECE_PAGES) {
+    const count = Math.min(PIECE_PAGES, pageCount - page);
+    const inSlab = slabPart(slabPtr, "pages") + page * PAGE_BYTES;
+    const into = task.isTransient ? scratch.candidates : inSlab;
+    const fault = readPages(context, task, page, count, into);
+    if (fault) return fault;
+    surveyPages(context, slabPtr, into, page, count);
+  }
+  return undefined;
+}
+
+/** Reads pages [page, page + count) of a list of runs to `into`. */
+export function readPages(
+  { bytes }: TaskContext,
+  { fd, runs }: FilePages,
+  page: number,
+  count: number,
+  into: number,
+): TaskFault | undefined {
   for (let i = 0; i < runs.length; i += 4) {
-    const [firstPage, runPages, byteOffset, runBytes] = runs.slice(i, i + 4);
-    for (let done = 0; done < runPages; done += PIECE_PAGES) {
-      const page = firstPage + done;
-      const pageCount = Math.min(PIECE_PAGES, runPages - done);
-      const start = done * PAGE_BYTES;
-      const byteLength = Math.min(pageCount * PAGE_BYTES, runBytes - start);
-      const inSlab = slabPart(task.slabPtr, "pages") + page * PAGE_BYTES;
-      const into = task.isTransient ? scratch.candidates : inSlab;
-      const got = readFully(bytes, fd, into, byteLength, byteOffset + start);
-      if (got < byteLength) return { code: "", reason: "", byteOffset: byteOffset + start + got };
-      // The last page of a segment may be partial; its rest is zero.
-      bytes.fill(0, into + byteLength, into + pageCount * PAGE_BYTES);
-      surveyPages(context, task, into, page, pageCount);
-    }
+    const first = Math.max(runs[i], page);
+    const end = Math.min(runs[i] + runs[i + 1], page + count);
+    if (first >= end) continue;
+    const start = (first - runs[i]) * PAGE_BYTES;
+    const target = into + (first - page) * PAGE_BYTES;
+    const byteOffset = runs[i + 2] + start;
+    const byteLength = Math.min((end - first) * PAGE_BYTES, runs[i + 3] - start);
+    const got = readFully(bytes, fd, target, byteLength, byteOffset);
+    if (got < byteLength) return { code: "", reason: "", byteOffset: byteOffset + got };
+    // The last page of a segment may be partial; its rest is zero.
+    bytes.fill(0, target + byteLength, into + (end - page) * PAGE_BYTES);
   }
   return undefined;
 }

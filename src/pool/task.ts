@@ -5,19 +5,49 @@ import type { ClusterCache } from "./clustercache.ts";
 import type { RunPlan } from "./restorerun.ts";
 import type { Scratch } from "./scratch.ts";
 
-/** Reads file ranges into a slab and surveys its pages. */
-export interface SurveyTask {
-  readonly kind: "survey";
-  readonly slabPtr: number;
-  readonly pageCount: number;
-  /** File to read; -1 when the pages are in the slab already. */
+/** Pages of a file. */
+export interface FilePages {
   readonly fd: number;
   /** Runs to read: page in the slab, pages, byte offset, byte length; four numbers each. */
   readonly runs: readonly number[];
+}
+
+/** Reads file ranges into a slab and surveys its pages; `fd` is -1 when they are there already. */
+export interface SurveyTask extends FilePages {
+  readonly kind: "survey";
+  readonly slabPtr: number;
+  readonly pageCount: number;
   /** True when nobody wants the pages themselves: they are not in the slab afterwards. */
   readonly isTransient?: boolean;
   /** Where pages that share anchors are looked for; undefined: nobody wants to know. */
   readonly anchors?: AnchorView | undefined;
+}
+
+/** Compares frames of a base with the same frames of an image; see comparetask.ts. */
+export interface CompareTask {
+  readonly kind: "compare";
+  readonly slabPtr: number;
+  readonly base: FilePages;
+  readonly image: FilePages;
+  /** Pages of the base, and how many of them the image has too. */
+  readonly pageCount: number;
+  readonly comparedCount: number;
+  /** True where the base is to be surveyed. */
+  readonly isLearnt: boolean;
+  /** Where anchors of the base are wanted; its pages are in the slab afterwards. */
+  readonly anchors: AnchorView | undefined;
+}
+
+/** Looks for windows of changed pages in frames of a base; see searchtask.ts. */
+export interface SearchTask extends FilePages {
+  readonly kind: "search";
+  readonly slabPtr: number;
+  readonly pageCount: number;
+  readonly firstFrame: number;
+  /** A table of 2^bits windows and its filter, see assembly/windows.ts. */
+  readonly tablePtr: number;
+  readonly bits: number;
+  readonly filterPtr: number;
 }
 
 /** What one batch may see of the anchor table, see assembly/anchortable.ts. */
@@ -41,6 +71,7 @@ export interface EncodeTask {
   readonly clusterPages: number;
   /** COMPRESS_NONE … of the kernels. */
   readonly compress: number;
+  readonly compressDeltas: number;
   readonly places: PlacesRegion;
 }
 
@@ -109,7 +140,14 @@ export interface UnfoldTask {
   readonly places: PlacesRegion;
 }
 
-export type Task = SurveyTask | EncodeTask | RestoreTask | CheckTask | UnfoldTask;
+export type Task =
+  | SurveyTask
+  | CompareTask
+  | SearchTask
+  | EncodeTask
+  | RestoreTask
+  | CheckTask
+  | UnfoldTask;
 
 /** Why a task could not be done. */
 export interface TaskFault {
@@ -121,6 +159,10 @@ export interface TaskFault {
 
 export interface TaskResults {
   survey: { fault?: TaskFault };
+  /** Pages that changed, and of which file a fault is. */
+  compare: { changedCount: number; fault?: TaskFault; isOfBase?: boolean };
+  /** Places and frames that were found, in the slab's part of pages. */
+  search: { foundCount: number; fault?: TaskFault };
   encode: { clusterCount: number; clusterBytes: number; fault?: TaskFault };
   /** `run` is the one that could not be written, which ends the task. */
   restore: { faults: RunFault[]; fault?: TaskFault & { run?: number } };

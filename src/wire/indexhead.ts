@@ -163,7 +163,7 @@ export function decodeDirectory(bytes: Uint8Array, what: string): DirectoryHead 
     clusterCount,
     images,
     places: readPointers(reader),
-    contents: readPointers(reader),
+    contents: readPointers(reader, true),
   };
   reader.end();
   return head;
@@ -179,8 +179,8 @@ function writePointers(writer: ByteWriter, pointers: readonly IndexPointer[]): v
   }
 }
 
-/** Pointers follow one another: each begins where the one before ends. */
-function readPointers(reader: ByteReader): IndexPointer[] {
+/** Pointers follow one another; where there are no gaps, each begins where the one before ends. */
+function readPointers(reader: ByteReader, hasGaps = false): IndexPointer[] {
   const pointers: IndexPointer[] = [];
   for (let count = reader.varint(reader.remaining); count > 0; count--) {
     const previous = pointers.at(-1);
@@ -191,7 +191,8 @@ function readPointers(reader: ByteReader): IndexPointer[] {
       byteLength: reader.varint(MAX_HEAD_BYTES + 64),
     };
     const expected = previous ? previous.first + previous.count : 0;
-    if (pointer.first !== expected || pointer.count === 0) {
+    const isNext = pointer.first === expected || (hasGaps && pointer.first > expected);
+    if (!isNext || pointer.count === 0) {
       reader.fail(`an index pointer to ${pointer.first}, ${expected} expected`);
     }
     pointers.push(pointer);

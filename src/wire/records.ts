@@ -3,6 +3,7 @@
 import type { ByteReader, ByteWriter } from "../core/bytes.ts";
 import { CLUSTER_HEADER_BYTES } from "../core/cluster.ts";
 import {
+  MAX_BATCH_CLUSTERS,
   MAX_BATCH_FRAMES,
   MAX_CLUSTER_ENTRY_BYTES,
   MAX_CLUSTER_ITEMS,
@@ -192,7 +193,7 @@ export function readPagesHead(reader: ByteReader, bodyBytes: number): PagesHead 
   if (frameCount === 0) reader.fail("a batch without frames");
   const firstCluster = reader.varint(MAX_CLUSTERS);
   const clusters: ClusterEntry[] = [];
-  for (let count = reader.varint(2 * MAX_BATCH_FRAMES); count > 0; count--) {
+  for (let count = reader.varint(MAX_BATCH_CLUSTERS); count > 0; count--) {
     clusters.push(readClusterEntry(reader));
   }
   const runs = readRuns(reader, firstFrame, frameCount, { cluster: firstCluster, moving: false });

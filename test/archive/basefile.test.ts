@@ -37,6 +37,22 @@ const pagesOf = (bytes: Buffer): Buffer[] =>
     Buffer.concat([bytes.subarray(i * 4096, (i + 1) * 4096), Buffer.alloc(4096)]).subarray(0, 4096),
   );
 
+/** What comparing should find, the slow way. */
+function differing(older: Buffer, newer: Buffer) {
+  const change = { comparedFrames: 0, changedFrames: 0, changedBlocks: 0 };
+  const [a, b] = [pagesOf(older), pagesOf(newer)];
+  for (let i = 0; i < Math.min(a.length, b.length); i++) {
+    let blocks = 0;
+    for (let at = 0; at < 4096; at += 64) {
+      if (a[i].compare(b[i], at, at + 64, at, at + 64) !== 0) blocks++;
+    }
+    change.comparedFrames++;
+    change.changedFrames += blocks > 0 ? 1 : 0;
+    change.changedBlocks += blocks;
+  }
+  return change;
+}
+
 describe("pack against a base", () => {
   it.each([0, 2])("stores only what is new, with %i threads", async (threads) => {
     const { engine, file, input, free } = await prepared(threads);
@@ -69,6 +85,38 @@ describe("pack against a base", () => {
     }
     expect(Buffer.compare(results[1], results[0])).toBe(0);
     expect(Buffer.compare(results[2], results[0])).toBe(0);
+  });
+
+  it("compares files with the base, in any number of threads", async () => {
+    const { file, input } = await prepared();
+    const base = { path: file("old.raw") };
+    const results: Buffer[] = [];
+    for (const threads of [0, 1, 3]) {
+      const engine = await openTestEngine({ threads });
+      const path = file(`${threads}.pfa`);
+      const inputs = [input("new.raw"), input("newest.raw")];
+      const { images } = await engine.pack(inputs, { path }, { base });
+      results.push(readFileSync(path));
+      const pairs = [changed, newest].map((image) => differing(old, image));
+      expect(images.map(({ change }) => change)).toEqual(pairs);
+      await engine.unpack({ path }, file(`out${threads}`), { base });
+      expect(readFileSync(file(`out${threads}/newest.raw`)).equals(newest)).toBe(true);
+    }
+    expect(results[1].equals(results[0])).toBe(true);
+    expect(results[2].equals(results[0])).toBe(true);
+  });
+
+  it("stores nothing of an image that is its base, or a shorter one", async () => {
+    const { engine, file } = await prepared();
+    writeFileSync(file("short.raw"), old.subarray(0, 500 * 4096 + 5));
+    for (const name of ["old.raw", "short.raw"]) {
+      const path = file(`${name}.pfa`);
+      const base = { path: file("old.raw") };
+      const { images } = await engine.pack([{ name, path: file(name) }], { path }, { base });
+      expect(images[0].storedBytes).toBeLessThan(100);
+      await engine.unpack({ path }, file("out"), { base });
+      expect(readFileSync(file(`out/${name}`)).equals(readFileSync(file(name)))).toBe(true);
+    }
   });
 
   it("takes an image of an archive as base, in chains", async () => {

@@ -76,9 +76,11 @@ describe("the release module", () => {
 
 describe.each(builds)("exports ($name)", ({ name }) => {
   it("are functions, all of them named in the ABI", () => {
-    const abi = readFileSync(new URL("../../src/kernels/abi.ts", import.meta.url), "utf8");
-    const contract = abi.slice(abi.indexOf("interface Kernels"));
-    const wanted = [...contract.matchAll(/^ {2}([a-z][A-Za-z0-9]*)\(/gm)].map((match) => match[1]);
+    const wanted = ["abi", "windows"].flatMap((file) => {
+      const text = readFileSync(new URL(`../../src/kernels/${file}.ts`, import.meta.url), "utf8");
+      const contract = text.slice(text.search(/interface (Window)?Kernels/));
+      return [...contract.matchAll(/^ {2}([a-z][A-Za-z0-9]*)\(/gm)].map((match) => match[1]);
+    });
     const module = new WebAssembly.Module(readFileSync(wasmPath(name)));
     const functions = WebAssembly.Module.exports(module).filter(({ kind }) => kind === "function");
     expect(functions.map((entry) => entry.name).sort()).toEqual(wanted.sort());

@@ -1,0 +1,34 @@
+// The kernels that look for what is new in changed pages (assembly/windows.ts), as the loader gives
+// them; abi.ts has the others.
+
+export interface WindowKernels {
+  /** Hashes (u32) of windows of a page that are not in the older one; see assembly/windows.ts. */
+  newWindows(
+    olderPtr: number,
+    newerPtr: number,
+    maskPtr: number,
+    outPtr: number,
+    capacity: number,
+  ): number;
+  /** Puts windows into a table of 2^bits places; the place (u32) of each goes to `placesPtr`. */
+  insertWindows(
+    tablePtr: number,
+    bits: number,
+    filterPtr: number,
+    hashesPtr: number,
+    count: number,
+    placesPtr: number,
+  ): void;
+  /** Place and frame (u32 each) of the table's windows that stand in these pages. */
+  searchWindows(
+    pagesPtr: number,
+    pageCount: number,
+    firstFrame: number,
+    tablePtr: number,
+    bits: number,
+    filterPtr: number,
+    seenPtr: number,
+    outPtr: number,
+    capacity: number,
+  ): number;
+}
