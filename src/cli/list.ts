@@ -93,11 +93,13 @@ function imageObject(image: ArchivedImageInfo, usage: ImageUsage | undefined) {
     clustersPerMiB: usage?.clustersPerMiB,
     counts: image.counts,
     notes: image.notes,
-    checksum: Buffer.from(image.checksum).toString("hex"),
+    checksum: hex(image.checksum),
     sha256: image.sha256,
-    base: image.base,
+    base: image.base && { ...image.base, checksum: hex(image.base.checksum) },
   };
 }
+
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 
 const right = (title: string) => ({ title, align: "right" as const });
 const left = (title: string) => ({ title, align: "left" as const });

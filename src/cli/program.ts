@@ -77,6 +77,13 @@ const VERBS: readonly Verb[] = [
     load: async () => (await import("./inspect.ts")).defineInspect,
   },
   {
+    name: "diff",
+    group: LOOK,
+    usage: "[options] OLD NEW",
+    summary: "show what changed, or write the difference",
+    load: async () => (await import("./diff.ts")).defineDiff,
+  },
+  {
     name: "cat",
     group: LOOK,
     usage: "[options] A.pfa NAME",

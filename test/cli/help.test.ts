@@ -5,7 +5,7 @@ import { fail, pagefold, succeed } from "../support/cli.ts";
 
 const VERBS = [
   ...["pack", "append", "unpack", "repack", "list"],
-  ...["verify", "inspect", "cat", "capture"],
+  ...["verify", "inspect", "diff", "cat", "capture"],
 ];
 const cwd = ".";
 
@@ -56,6 +56,9 @@ describe("usage errors exit with 2 and say where help is", () => {
     [["capture", "self", "-o", "x"], /'self' is invalid.*A process id is a number\.$/],
     [["capture", "1", "-o", "-"], /not stdout$/],
     [["inspect", "-"], /inspect reads files, not stdin$/],
+    [["diff", "a"], /missing required argument 'new'$/],
+    [["diff", "a", "-"], /diff compares files, not stdin$/],
+    [["diff", "a", "b", "-o", "-", "--json"], /cannot both go to stdout$/],
   ])("%j", async (words, line) => {
     await fail(words, { cwd }, { code: 2, line });
   });
