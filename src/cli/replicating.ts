@@ -58,20 +58,21 @@ function tellerOf({ progress, quiet }: LinkWords, end: "primary" | "backup") {
   };
 }
 
+/** What both ends are told alike. */
+function linkOf({ tlsDir, insecure }: LinkWords, { notice }: ReturnType<typeof tellerOf>) {
+  return { tlsDirectory: tlsDir, insecure, signal: interrupt.signal, onNotice: notice };
+}
+
 export async function runPrimary(words: PrimaryWords): Promise<void> {
-  const { signal } = interrupt;
   const teller = tellerOf(words, "primary");
   await replicatePrimary({
     qmpPath: words.qmp,
+    ...linkOf(words, teller),
     address: words.connect,
     intervalMs: words.interval,
     capture: words.capture,
     granularity: words.granularity,
     allowWritableDisks: words.diskConsistency === "external",
-    tlsDirectory: words.tlsDir,
-    insecure: words.insecure,
-    signal,
-    onNotice: teller.notice,
     onEpoch(report) {
       const { isFull, pageCount, wireBytes, pauseMs, commitMs } = report;
       const what = isFull ? "whole memory, " : "";
@@ -80,20 +81,16 @@ export async function runPrimary(words: PrimaryWords): Promise<void> {
       teller.epoch(report, `${what}${size}, ${times}`);
     },
   });
-  signal.throwIfAborted();
+  interrupt.signal.throwIfAborted();
 }
 
 export async function runBackup(words: BackupWords): Promise<void> {
-  const { signal } = interrupt;
   const teller = tellerOf(words, "backup");
   await replicateBackup({
+    ...linkOf(words, teller),
     address: words.listen,
     directory: words.dir,
     keepEpochs: words.keep,
-    tlsDirectory: words.tlsDir,
-    insecure: words.insecure,
-    signal,
-    onNotice: teller.notice,
     onListening: (place) => {
       if (!words.quiet) teller.notice(`waiting at ${place}`);
     },
@@ -102,7 +99,7 @@ export async function runBackup(words: BackupWords): Promise<void> {
       teller.epoch(stored, `${formatCount(pageCount, "page")}, ${formatBytes(wireBytes)}`);
     },
   });
-  signal.throwIfAborted();
+  interrupt.signal.throwIfAborted();
 }
 
 export async function runStatus(directory: string, { json }: { json?: boolean }): Promise<void> {

@@ -42,12 +42,8 @@ export interface PrimaryServiceOptions extends ReplicateOptions {
 
 /** Replicates until `signal` aborts; the guest runs on. USAGE, CONNECTION (its monitor). */
 export async function replicatePrimary(options: PrimaryServiceOptions): Promise<void> {
-  const { signal, onNotice, tlsDirectory, capture: kind, allowWritableDisks } = options;
-  const address = parseAddress(options.address);
-  const isSafe = { tls: tlsDirectory !== undefined, insecure: options.insecure ?? false };
-  refuseUnprotected("--connect", address, isSafe);
-  const tls =
-    tlsDirectory === undefined ? undefined : await loadTlsIdentity(tlsDirectory, "client");
+  const { signal, onNotice, capture: kind, allowWritableDisks } = options;
+  const { address, tls } = await placeOf("--connect", options);
   const qmp = await openQmp(options.qmpPath, signal ? { signal } : {});
   try {
     await using source = await GuestCapture.open(qmp, { kind, allowWritableDisks });
@@ -55,7 +51,7 @@ export async function replicatePrimary(options: PrimaryServiceOptions): Promise<
       source,
       intervalMs: options.intervalMs,
       granularity: options.granularity,
-      connect: () => connect(address, { ...(tls ? { tls } : {}), ...(signal ? { signal } : {}) }),
+      connect: () => connect(address, { ...tls, ...(signal ? { signal } : {}) }),
       onEpoch: options.onEpoch,
       onLost: onNotice,
     });
@@ -76,14 +72,10 @@ export interface BackupServiceOptions extends ReplicateOptions {
 
 /** Serves one primary after another until `signal` aborts. USAGE, OUTPUT. */
 export async function replicateBackup(options: BackupServiceOptions): Promise<void> {
-  const { signal, onNotice, tlsDirectory, directory, keepEpochs, onEpoch } = options;
-  const address = parseAddress(options.address);
-  const isSafe = { tls: tlsDirectory !== undefined, insecure: options.insecure ?? false };
-  refuseUnprotected("--listen", address, isSafe);
-  const tls =
-    tlsDirectory === undefined ? undefined : await loadTlsIdentity(tlsDirectory, "server");
+  const { signal, onNotice, directory, keepEpochs, onEpoch } = options;
+  const { address, tls } = await placeOf("--listen", options);
   const onRefused = (reason: Error): void => onNotice?.(reason.message);
-  const listener = await listen(address, { ...(tls ? { tls } : {}), onRefused });
+  const listener = await listen(address, { ...tls, onRefused });
   try {
     options.onListening?.(options.address);
     const keep = keepEpochs === undefined ? {} : { keepEpochs };
@@ -103,6 +95,16 @@ export async function replicateBackup(options: BackupServiceOptions): Promise<vo
   } finally {
     await listener.close();
   }
+}
+
+/** Where the other side is or will come from, and what proves who we are. */
+async function placeOf(flag: "--connect" | "--listen", options: ReplicateOptions) {
+  const { tlsDirectory, insecure = false } = options;
+  const address = parseAddress(options.address);
+  refuseUnprotected(flag, address, { tls: tlsDirectory !== undefined, insecure });
+  if (tlsDirectory === undefined) return { address, tls: {} };
+  const tls = await loadTlsIdentity(tlsDirectory, flag === "--connect" ? "client" : "server");
+  return { address, tls: { tls } };
 }
 
 export interface ResumeOptions {
