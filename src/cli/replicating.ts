@@ -103,12 +103,14 @@ export async function runBackup(words: BackupWords): Promise<void> {
 }
 
 export async function runStatus(directory: string, { json }: { json?: boolean }): Promise<void> {
-  const { identity, epochs, storedBytes } = await replicaStatus(directory);
+  const { identity, epochs, storedBytes, isResumed } = await replicaStatus(directory);
   const { machine, qemuVersion, ramBlocks } = identity;
   const ramBytes = ramBlocks.reduce((sum, { byteLength }) => sum + byteLength, 0);
-  const kept = epochs.map(({ epoch, timeMs, pageCount, chunkBytes, deviceBytes, isFull }) => {
+  const kept = epochs.map(({ epoch, timeMs, durableMs, isFull, pageCount, ...head }) => {
     const ageMs = Math.max(0, Date.now() - timeMs);
-    return { epoch, timeMs, ageMs, isFull, pageCount, byteLength: chunkBytes + deviceBytes };
+    const lagMs = Math.max(0, Math.round(durableMs - timeMs));
+    const byteLength = head.chunkBytes + head.deviceBytes;
+    return { epoch, timeMs, ageMs, lagMs, isFull, pageCount, byteLength };
   });
   if (json) {
     await printJson("replica-status", {
@@ -116,24 +118,27 @@ export async function runStatus(directory: string, { json }: { json?: boolean })
       qemuVersion,
       ramBytes,
       storedBytes,
+      isResumed,
       epochs: kept,
     });
     return;
   }
   await print(`${machine}, QEMU ${qemuVersion}, ${formatBytes(ramBytes)} of memory\n`);
-  const columns = ["epoch", "captured", "age", "pages", "size"].map((title, i) => {
+  const columns = ["epoch", "captured", "age", "lag", "pages", "size"].map((title, i) => {
     return { title, align: i === 1 ? "left" : "right" } as const;
   });
-  const rows = kept.map(({ epoch, timeMs, ageMs, pageCount, byteLength }) => [
+  const rows = kept.map(({ epoch, timeMs, ageMs, lagMs, pageCount, byteLength }) => [
     String(epoch),
     formatTime(timeMs),
     formatDuration(ageMs),
+    formatDuration(lagMs),
     String(pageCount),
     formatBytes(byteLength),
   ]);
   await print(formatTable(columns, rows));
   const count = formatCount(kept.length, "epoch");
-  await print(`${count}, ${formatBytes(storedBytes)} on disk\n`);
+  const resumed = isResumed ? ", a guest was resumed from it" : "";
+  await print(`${count}, ${formatBytes(storedBytes)} on disk${resumed}\n`);
 }
 
 export async function runResume(directory: string, words: ResumeWords): Promise<void> {

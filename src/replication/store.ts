@@ -11,6 +11,7 @@ import { FullDraft } from "./storefull.ts";
 import { type GuestIdentity, ramBytesOf } from "./storeidentity.ts";
 import { EpochReader } from "./storereader.ts";
 import { existingGuest, guestOf, recover } from "./storerecover.ts";
+import { clearResumed, markResumed, refuseResumed } from "./storeresumed.ts";
 import type { StoreState } from "./storestate.ts";
 import { PageHasher, SumTree } from "./storesums.ts";
 
@@ -62,6 +63,7 @@ export class ReplicaStore implements AsyncDisposable {
     let state: StoreState | undefined;
     try {
       const identity = await guestOf(files, wanted);
+      if (wanted) await refuseResumed(files);
       const frameCount = ramBytesOf(identity) / PAGE_BYTES;
       const hasher = new PageHasher(options.wasm);
       const tree = new SumTree(hasher, frameCount);
@@ -71,9 +73,7 @@ export class ReplicaStore implements AsyncDisposable {
       await recover(state);
       const store = new ReplicaStore(state, lock);
       // A full disk keeps the memory file behind, not the replica from being read.
-      await store.settle().catch((error: unknown) => {
-        if (!(error instanceof PagefoldError) || error.code !== "OUTPUT") throw error;
-      });
+      await store.settle().catch(ignoreOutput);
       return store;
     } catch (error) {
       await state?.ram?.close();
@@ -153,6 +153,22 @@ export class ReplicaStore implements AsyncDisposable {
     if (this.state.isPending) await applyLast(this.state);
   }
 
+  /**
+   * Keeps a primary from going on here while `resume` brings an epoch back, and afterwards; not if
+   * it fails.
+   */
+  async resuming(epoch: number, resume: () => Promise<void>): Promise<void> {
+    const { files } = this.state;
+    // A full disk is no reason to leave the guest dead.
+    await markResumed(files, epoch).catch(ignoreOutput);
+    try {
+      await resume();
+    } catch (error) {
+      await clearResumed(files);
+      throw error;
+    }
+  }
+
   /** What was committed is kept; what was begun is not. */
   async close(): Promise<void> {
     if (this.current !== "new") await this.current?.abandon();
@@ -198,4 +214,9 @@ export class ReplicaStore implements AsyncDisposable {
     if (head.isFull) this.state.oldest = head.epoch;
     this.applying = applyLast(this.state).catch(() => undefined);
   }
+}
+
+/** For what may be left undone when the disk is full. */
+function ignoreOutput(error: unknown): void {
+  if (!(error instanceof PagefoldError) || error.code !== "OUTPUT") throw error;
 }

@@ -10,8 +10,8 @@ export interface StoreFile {
   read(into: Uint8Array, offset: number): Promise<number>;
   write(bytes: Uint8Array, offset: number): Promise<void>;
   truncate(byteLength: number): Promise<void>;
-  /** Bytes from start to end, and bytes that take room on the disk. */
-  size(): Promise<{ byteLength: number; storedBytes: number }>;
+  /** Bytes from start to end, bytes that take room on the disk, and when it was last written to. */
+  size(): Promise<{ byteLength: number; storedBytes: number; changedMs: number }>;
   sync(): Promise<void>;
   close(): Promise<void>;
 }
@@ -77,8 +77,8 @@ function fileOf(handle: FileHandle): StoreFile {
     },
     truncate: (byteLength) => handle.truncate(byteLength),
     async size() {
-      const { size, blocks } = await handle.stat();
-      return { byteLength: size, storedBytes: blocks * 512 };
+      const { size, blocks, mtimeMs } = await handle.stat();
+      return { byteLength: size, storedBytes: blocks * 512, changedMs: mtimeMs };
     },
     sync: () => handle.sync(),
     close: () => handle.close(),

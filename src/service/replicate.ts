@@ -135,9 +135,11 @@ export async function resumeReplica(options: ResumeOptions): Promise<ResumeRepor
   await using reader = await store.read(options.epoch ?? last.epoch);
   const deviceState = await reader.deviceState();
   const ramFiles = placed(resumeFiles(identity, deviceState), ramFile);
-  for (const file of ramFiles) await writeRamFile(file, reader, signal);
-  await resumeInto(incomingPath, resumeStream(identity, deviceState, reader, signal), signal);
   const { epoch, timeMs } = reader.head;
+  await store.resuming(epoch, async () => {
+    for (const file of ramFiles) await writeRamFile(file, reader, signal);
+    await resumeInto(incomingPath, resumeStream(identity, deviceState, reader, signal), signal);
+  });
   return { epoch, timeMs, ramFiles: ramFiles.map(({ path }) => path) };
 }
 

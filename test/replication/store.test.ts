@@ -1,6 +1,6 @@
 // The backup store as its users see it: epochs go in, memories of kept epochs come out, and every
 // refusal says why.
-import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { PAGE_BYTES } from "../../src/core/page.ts";
@@ -119,6 +119,27 @@ describe("a replica", () => {
     await store.commit(epoch);
     await expectEpochs(store, model);
     await store.close();
+  });
+
+  it("is nobody's to go on with once a guest was resumed from it", async () => {
+    const folder = temporaryFolder();
+    const { store } = await started(folder, 9);
+    await expect(store.resuming(1, () => Promise.reject(new Error("no QEMU")))).rejects.toThrow();
+    expect((await replicaStatus(folder)).isResumed).toBe(false);
+    await store.resuming(1, () => Promise.resolve());
+    await store.close();
+    expect((await replicaStatus(folder)).isResumed).toBe(true);
+    await expect(ReplicaStore.open(folder, { identity })).rejects.toMatchObject({
+      code: "MISMATCH",
+      message: expect.stringMatching(/a guest was resumed from it.*remove .*resumed.json/),
+    });
+    // It can be resumed again, and read.
+    await using again = await ReplicaStore.open(folder);
+    expect(again.last?.epoch).toBe(1);
+    await again.resuming(1, () => Promise.resolve());
+    rmSync(join(folder, "resumed.json"));
+    await again.close();
+    await (await ReplicaStore.open(folder, { identity })).close();
   });
 
   it("forgets what was begun when it is closed", async () => {

@@ -121,7 +121,10 @@ export class SimDisk implements StoreFiles {
         inode.bytes = resized(inode.bytes, length);
         inode.pending.push({ length });
       },
-      size: async () => ({ byteLength: inode.bytes.length, storedBytes: inode.bytes.length }),
+      size: async () => {
+        const { length } = inode.bytes;
+        return { byteLength: length, storedBytes: length, changedMs: 0 };
+      },
       sync: async () => {
         this.operate();
         inode.durable = inode.bytes.slice();

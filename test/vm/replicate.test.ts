@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -78,7 +78,7 @@ function startPrimary(guest: Guest): Replicator {
   return new Replicator("primary", ...words);
 }
 
-/** Brings the guest back; it is compared before it runs on. */
+/** Brings the guest back; it is compared before it runs on. It may be replicated to here again. */
 async function resume(guest: Guest): Promise<{ target: Guest; epoch: number }> {
   const target = guest.arrival({ incoming: "stays paused" });
   await target.connect();
@@ -95,6 +95,7 @@ async function resume(guest: Guest): Promise<{ target: Guest; epoch: number }> {
   });
   const [code] = await once(child, "close");
   expect(code).toBe(0);
+  await rm(`${folder}/replica/resumed.json`);
   const isLoaded = ({ name, data }: { name: string; data: { status?: unknown } }) =>
     name === "MIGRATION" && data.status === "completed";
   await target.qmp.event(isLoaded, { timeoutMs: LIMIT_MS });
