@@ -31,6 +31,7 @@ export { type BackupOptions, type StoredEpoch, serveCheckpoints } from "./replic
 export type * from "./replication/capture.ts";
 export { type ReleaseReport, releaseGuest } from "./replication/capturelease.ts";
 export { GuestCapture, type GuestCaptureOptions } from "./replication/guestcapture.ts";
+export { type CheckpointSource, pageEpochs } from "./replication/pageepochs.ts";
 export { type Patch, PatchWriter } from "./replication/patch.ts";
 export {
   CheckpointPrimary,
