@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { installTools, kernelPath, writeWorkloadInitramfs } from "./build.ts";
 import { diskPath } from "./disk.ts";
 import { Guest } from "./guest.ts";
-import { Link } from "./link.ts";
+import { type Host, Link } from "./link.ts";
 import { Move, type MoveOptions } from "./move.ts";
 import type { MoveReport } from "./outcome.ts";
 import { INSTALLED_QEMU, majorOf, versionOf } from "./qemu10.ts";
@@ -100,8 +100,7 @@ export class Gang {
 
   /** Starts what a migration to the other host needs, of all guests or some; see `Move`. */
   async prepare(options: MoveOptions, guests = this.guests): Promise<Move> {
-    const from = this.link[this.#from];
-    const to = this.link[this.#from === "a" ? "b" : "a"];
+    const [from, to] = this.hosts;
     return Move.prepare(guests, { link: this.link, from, to }, options);
   }
 
@@ -117,6 +116,12 @@ export class Gang {
       await move.abandon();
       throw error;
     }
+  }
+
+  /** Where the gang is, and the other host. */
+  get hosts(): readonly [Host, Host] {
+    const { a, b } = this.link;
+    return this.#from === "a" ? [a, b] : [b, a];
   }
 
   /** The gang is at the other host from now on, in these QEMUs. */

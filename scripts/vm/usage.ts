@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 
 export interface Usage {
+  /** With that of children which it has waited for. */
   cpuSeconds: number;
   /** The most memory that was resident at once. */
   peakBytes: number;
@@ -23,7 +24,7 @@ export function usageOf(pid: number): Usage | undefined {
     const peak = /^VmHWM:\s*(\d+) kB$/m.exec(status);
     // Nothing but its state is left of one that has ended.
     if (!peak) return undefined;
-    const ticks = Number(fields[11]) + Number(fields[12]);
+    const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
     return { cpuSeconds: ticks / TICKS_PER_SECOND, peakBytes: Number(peak[1]) * 1024 };
   } catch {
     return undefined;
