@@ -22,7 +22,7 @@ const TOOLS = {
   tc: "iproute2",
 };
 
-/** What a disk of the machine type q35 needs; kernels of the cloud have all else built in. */
+/** What disks and networks of the machine type q35 need; the rest is built into cloud kernels. */
 const MODULES = [
   "virtio_ring",
   "virtio",
@@ -30,6 +30,9 @@ const MODULES = [
   "virtio_pci_modern_dev",
   "virtio_pci",
   "virtio_blk",
+  "failover",
+  "net_failover",
+  "virtio_net",
 ];
 
 /** Installs what is missing with apt-get; fails with one clear line where that cannot be done. */
@@ -77,7 +80,7 @@ export async function cached(
 
 /** The folder that holds `vmlinuz` and the modules of it; downloaded on first use. */
 async function kernelFolder(): Promise<string> {
-  return cached("kernel", async (folder, path) => {
+  return cached("kernel-net", async (folder, path) => {
     const script = `
       name() {
         apt-cache depends linux-image-cloud-amd64 | awk '/Depends: linux-image/ { print $2; exit }'

@@ -12,7 +12,7 @@ import type { MoveReport } from "./outcome.ts";
 import { INSTALLED_QEMU, majorOf, versionOf } from "./qemu10.ts";
 import { RamFolder } from "./ramfolder.ts";
 
-export const WORKLOADS = ["redis", "nginx", "churn", "idle"] as const;
+export const WORKLOADS = ["redis", "nginx", "churn", "counter", "idle"] as const;
 export type Workload = (typeof WORKLOADS)[number];
 
 export interface GangOptions {
@@ -25,6 +25,8 @@ export interface GangOptions {
   rate?: number;
   /** The working set in MiB, likewise. */
   ws?: number;
+  /** A network of all guests, which are 10.0.2.15 in it: see `GuestOptions`. */
+  netdev?: string;
   /** The program; default: the QEMU that is installed. */
   qemu?: string;
   /** The speed of the link; default: nothing is shaped. */
@@ -54,7 +56,7 @@ export class Gang {
 
   /** Resolves when all guests are at work on the first host. */
   static async boot(options: GangOptions): Promise<Gang> {
-    const { workloads, memoryMiB = 256, seed = 1, rate, ws, qemu, mbit } = options;
+    const { workloads, memoryMiB = 256, seed = 1, rate, ws, netdev, qemu, mbit } = options;
     await installTools();
     const kernel = await kernelPath();
     const disk = await diskPath();
@@ -68,7 +70,8 @@ export class Gang {
       await writeWorkloadInitramfs(initramfs);
       const { namespace } = gang.link.a;
       gang.guests = workloads.map((workload, i) => {
-        const words = { workload, rate, ws };
+        const address = netdev && "10.0.2.15";
+        const words = { workload, rate, ws, address };
         const given = Object.entries(words).filter(([, value]) => value !== undefined);
         const place = {
           folder,
@@ -84,6 +87,7 @@ export class Gang {
           name: `vm${i}-${workload}`,
           seed: seed + i,
           bootWords: given.map(([name, value]) => `${name}=${value}`).join(" "),
+          ...(netdev === undefined ? {} : { netdev }),
           ...(qemu === undefined ? {} : { qemu }),
         });
       });

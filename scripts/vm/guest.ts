@@ -33,6 +33,8 @@ export interface GuestOptions {
   bootWords?: string;
   /** A disk that guests share. */
   disk?: string;
+  /** A network behind the card `net0`: a netdev of QEMU without its id, like "user". */
+  netdev?: string;
   /** Default: the one that is installed. */
   qemu?: string;
   /** The network namespace to run in. */
@@ -236,7 +238,8 @@ export class Guest {
 
   /** The command line of QEMU. */
   #words(): string[] {
-    const { name, seed, memoryKiB, kernel, initramfs, bootWords, disk, incoming } = this.options;
+    const { name, seed, memoryKiB, kernel, initramfs, bootWords } = this.options;
+    const { disk, netdev, incoming } = this.options;
     const words = ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"];
     words.push("-name", name, "-machine", "q35,memory-backend=ram", "-smp", "1");
     // The emulator alone is asked for: it is there on every machine, and as fast on all of them.
@@ -250,6 +253,10 @@ export class Guest {
     if (disk) {
       words.push("-drive", `file=${disk},format=raw,if=none,id=disk,readonly=on`);
       words.push("-device", "virtio-blk-pci,drive=disk");
+    }
+    if (netdev) {
+      words.push("-netdev", `${netdev},id=net0`);
+      words.push("-device", "virtio-net-pci,netdev=net0,romfile=");
     }
     words.push("-serial", `file:${this.#path("console")}`);
     words.push("-serial", `unix:${this.#path("ask")},server=on,wait=off`);

@@ -1,7 +1,8 @@
 """What a guest does, told by the kernel command line:
-  workload=redis|nginx|churn   (idle never comes here)
+  workload=redis|nginx|churn|counter   (idle never comes here)
   seed=N   the contents of guests with different seeds differ
   ws=MiB   the working set (default: a quarter of the memory)
+  address=A   of the network card, if there is one
   rate=N   operations a second: commands, requests, or writes of 64 to 256 bytes
 Says GUEST-READY on the console when the working set is in memory, then GUEST-BEAT once a second
 with the operations so far and how many of them found something other than had been stored."""
@@ -85,6 +86,8 @@ def connect(port):
 
 def redis():
     options = ["--save", "", "--appendonly", "no", "--dir", "/var/lib/redis", "--bind", "127.0.0.1"]
+    if "address" in WORDS:
+        options += [WORDS["address"], "--protected-mode", "no"]
     subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL)
     link = connect(6379)
     answers = link.makefile("rb", 65536)
@@ -192,4 +195,21 @@ def churn():
     run_at(10000, step)
 
 
-{"redis": redis, "nginx": nginx, "churn": churn}[WORDS["workload"]]()
+def counter():
+    """Tells everybody on its network a number, a higher one each time."""
+    link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    everybody = (WORDS["address"].rsplit(".", 1)[0] + ".255", 7777)
+    number = 0
+
+    def step(operations):
+        nonlocal number
+        for _ in range(operations):
+            number += 1
+            link.sendto(b"counter %d;" % number, everybody)
+
+    run_at(200, step)
+
+
+WORKLOADS = {"redis": redis, "nginx": nginx, "churn": churn, "counter": counter}
+WORKLOADS[WORDS["workload"]]()
