@@ -14,6 +14,6 @@ export { sketchBytes, sketchInit, sketchInsert, sketchLookup } from "./sketchtab
 export { packDeltas, packPages } from "./cluster";
 export { describePages, planPages } from "./plan";
 export { insertWindows, newWindows, searchWindows } from "./windows";
-export { zstdCompress } from "./zstd/compress";
+export { zstdCompress, zstdCompressAfter } from "./zstd/compress";
 export { zstdDecodeBlock, zstdDecodeInit } from "./zstd/decodeblock";
-export { zstdDecompress } from "./zstd/decompress";
+export { zstdDecompress, zstdDecompressAfter } from "./zstd/decompress";

@@ -26,6 +26,7 @@ import {
   STAGED,
 } from "./encodelayout";
 import { writeLiterals } from "./literals";
+import { findAfter, findAfterInit, MIN_PREFIX } from "./matchafter";
 import { findFast, findFastInit } from "./matchfast";
 import { findOptimal, findOptimalInit } from "./matchoptimal";
 import { cutBlock } from "./parts";
@@ -35,6 +36,9 @@ import { writeSequences } from "./sequences";
 /** The level that searches for the smallest frame. */
 // @ts-ignore: decorator
 @inline const SMALL: u32 = 2;
+/** The way of frames that follow a prefix. */
+// @ts-ignore: decorator
+@inline const AFTER: u32 = 3;
 // @ts-ignore: decorator
 @inline const MAGIC: u32 = 0xfd2fb528;
 // @ts-ignore: decorator
@@ -63,6 +67,40 @@ export function zstdCompress(
   level: u32,
   scratch: usize,
 ): u32 {
+  if (level == SMALL) findOptimalInit(scratch + FINDER, srcLength);
+  else findFastInit(scratch + FINDER, srcLength);
+  return writeFrame(src, srcLength, dst, dstCapacity, level, scratch);
+}
+
+/**
+ * A frame for content that follows a prefix of MIN_PREFIX bytes or more, to which its matches
+ * reach back (RFC 8878 §5: a dictionary of raw content). `home` is the distance at which most of
+ * them will be, or 0. Bytes, or 0 when they would not fit.
+ */
+export function zstdCompressAfter(
+  prefix: usize,
+  prefixLength: u32,
+  srcLength: u32,
+  home: u32,
+  dst: usize,
+  dstCapacity: u32,
+  scratch: usize,
+): u32 {
+  if (prefixLength < MIN_PREFIX) return 0;
+  const src = prefix + <usize>prefixLength;
+  findAfterInit(scratch + FINDER, prefix, src, home);
+  return writeFrame(src, srcLength, dst, dstCapacity, AFTER, scratch);
+}
+
+/** What is written once the finder is ready. */
+function writeFrame(
+  src: usize,
+  srcLength: u32,
+  dst: usize,
+  dstCapacity: u32,
+  level: u32,
+  scratch: usize,
+): u32 {
   const headBytes: u32 = srcLength < 256 ? 6 : srcLength < TWO_BYTE_SIZES ? 7 : 9;
   if (srcLength > FRAME_MAX || dstCapacity < headBytes + <u32>BLOCK_HEAD) return 0;
   writeFrameHead(dst, srcLength, headBytes);
@@ -70,8 +108,6 @@ export function zstdCompress(
   const dstEnd = dst + <usize>dstCapacity;
   const end = src + <usize>srcLength;
   initFrame(scratch);
-  if (level == SMALL) findOptimalInit(scratch + FINDER, srcLength);
-  else findFastInit(scratch + FINDER, srcLength);
   let ip = src;
   do {
     const blockEnd = min(ip + <usize>BLOCK_MAX, end);
@@ -123,10 +159,10 @@ function writeBlock(
   const repeats3 = load<u32>(finder, 8);
   const records = scratch + SEQUENCES;
   const literals = scratch + LITERALS;
-  const count =
-    level == SMALL
-      ? findOptimal(frameStart, from, to, finder, records, literals)
-      : findFast(frameStart, from, to, finder, records, literals);
+  let count: u32;
+  if (level == SMALL) count = findOptimal(frameStart, from, to, finder, records, literals);
+  else if (level == AFTER) count = findAfter(from, to, finder, records, literals);
+  else count = findFast(frameStart, from, to, finder, records, literals);
   cutBlock(scratch, count, load<u32>(finder, 12), <u32>length, level == SMALL);
   const isRoomy = room >= length + ROOM;
   const body = isRoomy ? dst : scratch + STAGED;

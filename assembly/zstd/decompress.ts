@@ -46,15 +46,43 @@ export function zstdDecompress(
   zstdDecodeInit(scratch);
   store<u32>(scratch, <u32>src, FRAME_AT);
   while (<usize>load<u32>(scratch, FRAME_AT) < end) {
-    const written = decodeFrame(scratch, end, op, dstEnd);
+    const written = decodeFrame(scratch, end, op, op, dstEnd);
     if (written < 0) return written;
     op += <usize>written;
   }
   return <i32>(op - dst);
 }
 
+/**
+ * Decodes one frame that follows a prefix, right behind it: matches may reach back into the prefix
+ * (RFC 8878 §5: a dictionary of raw content). Bytes, or a negative code.
+ */
+export function zstdDecompressAfter(
+  src: usize,
+  srcLength: u32,
+  prefix: usize,
+  prefixLength: u32,
+  dstCapacity: u32,
+  scratch: usize,
+): i32 {
+  const end = src + <usize>srcLength;
+  const dst = prefix + <usize>prefixLength;
+  zstdDecodeInit(scratch);
+  store<u32>(scratch, <u32>src, FRAME_AT);
+  const room = <usize>min<u32>(dstCapacity, i32.MAX_VALUE);
+  const written = decodeFrame(scratch, end, prefix, dst, dst + room);
+  if (written < 0) return written;
+  return <usize>load<u32>(scratch, FRAME_AT) == end ? written : -<i32>ZSTD_BAD_SIZE;
+}
+
 /** Decodes the frame at FRAME_AT and moves that behind it; its bytes, or a negative code. */
-function decodeFrame(scratch: usize, end: usize, dst: usize, dstEnd: usize): i32 {
+function decodeFrame(
+  scratch: usize,
+  end: usize,
+  window: usize,
+  dst: usize,
+  dstEnd: usize,
+): i32 {
   const ip = <usize>load<u32>(scratch, FRAME_AT);
   if (end - ip < 4) return -<i32>ZSTD_TRUNCATED;
   const magic = load<u32>(ip);
@@ -67,7 +95,7 @@ function decodeFrame(scratch: usize, end: usize, dst: usize, dstEnd: usize): i32
   beginFrame(scratch);
   const fault = readHeader(scratch, ip + 4, end);
   if (fault != 0) return fault;
-  const written = decodeBlocks(scratch, end, dst, dstEnd);
+  const written = decodeBlocks(scratch, end, window, dst, dstEnd);
   if (written < 0) return written;
   const size = load<u64>(scratch, FRAME_SIZE);
   if (size != UNKNOWN_SIZE && size != <u64>written) return -<i32>ZSTD_BAD_SIZE;
@@ -115,7 +143,13 @@ function readHeader(scratch: usize, ip: usize, end: usize): i32 {
 }
 
 /** Decodes blocks up to the last one of the frame; bytes, or a negative code. */
-function decodeBlocks(scratch: usize, end: usize, dst: usize, dstEnd: usize): i32 {
+function decodeBlocks(
+  scratch: usize,
+  end: usize,
+  window: usize,
+  dst: usize,
+  dstEnd: usize,
+): i32 {
   const maxBytes = load<u32>(scratch, FRAME_BLOCK_BYTES);
   let ip = <usize>load<u32>(scratch, FRAME_AT);
   let op = dst;
@@ -131,7 +165,7 @@ function decodeBlocks(scratch: usize, end: usize, dst: usize, dstEnd: usize): i3
     const room = <u32>min<usize>(dstEnd - op, maxBytes);
     let written = <i32>size;
     if (kind == 2) {
-      written = zstdDecodeBlock(scratch, ip, size, dst, op, room);
+      written = zstdDecodeBlock(scratch, ip, size, window, op, room);
       // With room for the largest block it is the block that is too large.
       if (written == -<i32>ZSTD_OVER_CAPACITY && room == maxBytes) return -<i32>ZSTD_BAD_BLOCK;
       if (written < 0) return written;

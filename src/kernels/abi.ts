@@ -1,6 +1,7 @@
 // What the kernels export, and with it the sizes and codes of layout.ts. It names no WebAssembly
 // and instantiates nothing.
 import type { WindowKernels } from "./windows.ts";
+import type { ZstdKernels } from "./zstd.ts";
 
 export * from "./layout.ts";
 
@@ -11,7 +12,7 @@ export * from "./layout.ts";
  * result would not fit the capacity; decoders return the bytes written, or a negative code on the
  * first broken bound, having written nothing outside their output.
  */
-export interface Kernels extends WindowKernels {
+export interface Kernels extends WindowKernels, ZstdKernels {
   /** Classifies pages; fills one survey record and one fingerprint each. Returns ordinary pages. */
   survey(pagesPtr: number, pageCount: number, recordsPtr: number, fingerprintsPtr: number): number;
   /** XXH3-128 (seed 0) of each page, as published: 16 bytes each, low 64 bits first. */
@@ -44,38 +45,6 @@ export interface Kernels extends WindowKernels {
   ): number;
   /** Total LZ4 block decoder: returns the bytes written or a negative code. */
   lz4Decompress(srcPtr: number, srcLength: number, dstPtr: number, dstCapacity: number): number;
-  /** A Zstandard frame of up to 1 MiB; level 1 is balanced, 2 small. 0 when it does not fit. */
-  zstdCompress(
-    srcPtr: number,
-    srcLength: number,
-    dstPtr: number,
-    dstCapacity: number,
-    level: number,
-    scratchPtr: number,
-  ): number;
-  /** Makes a decoding context of Zstandard in ZSTD_DECODE_BYTES; a frame begins. */
-  zstdDecodeInit(contextPtr: number): void;
-  /**
-   * Decodes the content of a compressed block (RFC 8878 §3.1.1.3) of at most `dstCapacity` bytes;
-   * matches reach back to `windowPtr`, in one piece with the output. Bytes, or a negative ZSTD_*.
-   * Up to 8 bytes before and 32 behind the input are read.
-   */
-  zstdDecodeBlock(
-    contextPtr: number,
-    srcPtr: number,
-    srcLength: number,
-    windowPtr: number,
-    dstPtr: number,
-    dstCapacity: number,
-  ): number;
-  /** Decodes all Zstandard frames of the input; bytes, or a negative ZSTD_*. Reads as above. */
-  zstdDecompress(
-    srcPtr: number,
-    srcLength: number,
-    dstPtr: number,
-    dstCapacity: number,
-    contextPtr: number,
-  ): number;
   /** Encodes a page against 1–3 reference pages (u32 pointers at `refsPtr`); 0 if over capacity. */
   deltaEncode(
     pagePtr: number,

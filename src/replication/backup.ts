@@ -13,8 +13,8 @@ import {
   encodeStored,
 } from "../wire/epochheads.ts";
 import { frameName, type SessionFrame, SessionType } from "../wire/sessionframe.ts";
+import { EpochDecoder } from "./epochdecoder.ts";
 import { IncomingEpoch } from "./incomingepoch.ts";
-import { PartCodec } from "./partcodec.ts";
 import type { ReplicaStore } from "./store.ts";
 import { type GuestIdentity, parseIdentity } from "./storeidentity.ts";
 
@@ -76,7 +76,7 @@ class EpochIntake {
   private readonly store: ReplicaStore;
   private readonly hash: Checksum;
   private readonly options: BackupOptions;
-  private readonly codec: PartCodec;
+  private readonly decoder: EpochDecoder;
   private incoming: IncomingEpoch | undefined;
   private receivedBytes = 0;
 
@@ -85,7 +85,7 @@ class EpochIntake {
     this.store = store;
     this.hash = hash;
     this.options = options;
-    this.codec = new PartCodec(options.wasm);
+    this.decoder = new EpochDecoder(options.wasm);
     this.receivedBytes = link.receivedBytes;
   }
 
@@ -109,10 +109,10 @@ class EpochIntake {
     if (this.hash(frame.body) !== bodyHash) {
       throw new PagefoldError("DAMAGED", `${name}: wrong checksum of its body`);
     }
-    const content = this.codec.decompress(frame.body, contentBytes, name);
     const incoming = await this.epoch(epoch, isFull);
-    if (part === EpochPart.MEMORY) await incoming.patch(content);
-    else incoming.devices(content);
+    const encoded = { contentBytes, body: frame.body };
+    if (part === EpochPart.MEMORY) await incoming.memory(encoded, name);
+    else await incoming.devices(encoded, name);
   }
 
   private async seal(frame: SessionFrame): Promise<void> {
@@ -128,7 +128,7 @@ class EpochIntake {
   }
 
   private async epoch(epoch: number, isFull: boolean): Promise<IncomingEpoch> {
-    this.incoming ??= await IncomingEpoch.begin(this.store, epoch, isFull);
+    this.incoming ??= await IncomingEpoch.begin(this.store, epoch, isFull, this.decoder);
     const { epoch: begun, isFull: wasFull } = this.incoming;
     if (begun !== epoch || wasFull !== isFull) {
       const reason = `a part of epoch ${epoch} while epoch ${begun} is not complete`;

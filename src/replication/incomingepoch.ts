@@ -1,7 +1,10 @@
-// An epoch that arrives in parts: its patches go into a draft of the store, as blocks of the memory
-// before it or as the pages of a new one, and its device state is put together.
+// An epoch that arrives in parts: what they decode to goes into a draft of the store, as blocks of
+// the memory before it or as the pages of a new one, and its device state is put together.
 import { PagefoldError } from "../core/errors.ts";
 import { PAGE_BYTES } from "../core/page.ts";
+import type { EpochDecoder, HeldMemory } from "./epochdecoder.ts";
+import type { EncodedPart } from "./memorypart.ts";
+import { MAX_PART_BYTES } from "./partcodec.ts";
 import { applyPage, openPatch } from "./patch.ts";
 import type { ReplicaStore } from "./store.ts";
 import type { EpochDraft } from "./storedraft.ts";
@@ -17,28 +20,46 @@ export class IncomingEpoch {
   readonly epoch: number;
   pageCount = 0;
   private readonly kind: Draft;
+  private readonly store: ReplicaStore;
+  private readonly decoder: EpochDecoder;
   private readonly frameCount: number;
   private readonly deviceParts: Uint8Array[] = [];
   private deviceBytes = 0;
+  /** The device state of the epoch before, once it was needed. */
+  private before: Promise<Uint8Array> | undefined;
 
-  static async begin(store: ReplicaStore, epoch: number, isFull: boolean): Promise<IncomingEpoch> {
+  static async begin(
+    store: ReplicaStore,
+    epoch: number,
+    isFull: boolean,
+    decoder: EpochDecoder,
+  ): Promise<IncomingEpoch> {
     const kind: Draft = isFull
       ? { isFull, draft: await store.beginFull(epoch) }
       : { isFull, draft: await store.begin(epoch) };
-    return new IncomingEpoch(epoch, kind, ramBytesOf(store.identity) / PAGE_BYTES);
+    return new IncomingEpoch(epoch, kind, store, decoder);
   }
 
-  private constructor(epoch: number, kind: Draft, frameCount: number) {
+  private constructor(epoch: number, kind: Draft, store: ReplicaStore, decoder: EpochDecoder) {
     this.epoch = epoch;
     this.kind = kind;
-    this.frameCount = frameCount;
+    this.store = store;
+    this.decoder = decoder;
+    this.frameCount = ramBytesOf(store.identity) / PAGE_BYTES;
   }
 
   get isFull(): boolean {
     return this.kind.isFull;
   }
 
-  async patch(bytes: Uint8Array): Promise<void> {
+  /** `what` names the part in messages. */
+  async memory(part: EncodedPart, what: string): Promise<void> {
+    const { kind, frameCount, isFull } = this;
+    const held: HeldMemory = { frameCount, isFull, read: (frames) => kind.draft.read(frames) };
+    for (const bytes of await this.decoder.memory(part, held, what)) await this.patch(bytes);
+  }
+
+  private async patch(bytes: Uint8Array): Promise<void> {
     const patch = openPatch(bytes, this.frameCount, `epoch ${this.epoch}: a patch`);
     this.pageCount += patch.pageCount;
     if (!this.kind.isFull) return this.kind.draft.write(bytes);
@@ -53,13 +74,22 @@ export class IncomingEpoch {
     }
   }
 
-  devices(content: Uint8Array): void {
+  async devices(part: EncodedPart, what: string): Promise<void> {
+    const at = this.deviceBytes;
+    const before = this.isFull ? undefined : await this.deviceStateBefore();
+    const older = before?.subarray(at, at + MAX_PART_BYTES);
+    const content = this.decoder.devices(part, older, what);
     this.deviceBytes += content.length;
     if (this.deviceBytes > MAX_DEVICE_STATE_BYTES) {
       const reason = `more than ${MAX_DEVICE_STATE_BYTES} bytes of device state`;
       throw new PagefoldError("LIMIT", `epoch ${this.epoch}: ${reason}`);
     }
     this.deviceParts.push(content.slice());
+  }
+
+  private deviceStateBefore(): Promise<Uint8Array> {
+    this.before ??= this.store.deviceState();
+    return this.before;
   }
 
   /** Resolves when it is durable; MISMATCH when it is not the memory of this checksum. */

@@ -1,19 +1,33 @@
-// Compresses the parts of epochs, one at a time, as Zstandard frames (RFC 8878), in a small linear
-// memory of its own. What does not become smaller stays as it is.
+// Compresses pieces of epochs, one at a time, as Zstandard frames (RFC 8878), in a small linear
+// memory of its own. A frame may follow a prefix that both ends have: its matches reach into it.
+// What does not become smaller stays as it is.
 import { PagefoldError } from "../core/errors.ts";
 import type { Kernels } from "../kernels/abi.ts";
 import { ZSTD_COMPRESS_SCRATCH_BYTES, ZSTD_DECODE_BYTES } from "../kernels/layout.ts";
 import { compileKernels, createMemory, instantiateKernels } from "../kernels/load.ts";
 
 export const MAX_PART_BYTES = 1 << 20;
+export const MAX_PREFIX_BYTES = 2 << 20;
+/** A shorter prefix is none: there is nothing in it to find. */
+const MIN_PREFIX_BYTES = 8;
 
 /** The first 64 KiB belong to the kernel module. */
-const CONTENT_PTR = 65536;
+const PREFIX_PTR = 65536;
 /** Decoders read a little beyond their input. */
 const SPARE_BYTES = 4096;
-const BODY_PTR = CONTENT_PTR + MAX_PART_BYTES + SPARE_BYTES;
+const BODY_PTR = PREFIX_PTR + MAX_PREFIX_BYTES + MAX_PART_BYTES + SPARE_BYTES;
 const SCRATCH_PTR = BODY_PTR + MAX_PART_BYTES + SPARE_BYTES;
 const LEVEL_BALANCED = 1;
+
+/** What both ends have in front of the content. */
+export interface Prefix {
+  /** MAX_PREFIX_BYTES in all, at most. */
+  readonly pieces: readonly Uint8Array[];
+  /** How far before the content its older version lies; 0 if there is none. */
+  readonly olderAt: number;
+}
+
+const NO_PREFIX: Prefix = { pieces: [], olderAt: 0 };
 
 export class PartCodec {
   private readonly kernels: Kernels;
@@ -27,37 +41,64 @@ export class PartCodec {
   }
 
   /** The content compressed, bytes of their own; the content itself if that is not smaller. */
-  compress(content: Uint8Array): Uint8Array {
+  compress(content: Uint8Array, prefix = NO_PREFIX): Uint8Array {
     const { length } = content;
-    this.bytes.set(content, CONTENT_PTR);
-    const bodyBytes = this.kernels.zstdCompress(
-      CONTENT_PTR,
-      length,
-      BODY_PTR,
-      length,
-      LEVEL_BALANCED,
-      SCRATCH_PTR,
-    );
+    const { kernels } = this;
+    const prefixBytes = this.place(prefix);
+    this.bytes.set(content, PREFIX_PTR + prefixBytes);
+    const bodyBytes =
+      prefixBytes < MIN_PREFIX_BYTES
+        ? kernels.zstdCompress(
+            PREFIX_PTR + prefixBytes,
+            length,
+            BODY_PTR,
+            length,
+            LEVEL_BALANCED,
+            SCRATCH_PTR,
+          )
+        : kernels.zstdCompressAfter(
+            PREFIX_PTR,
+            prefixBytes,
+            length,
+            prefix.olderAt,
+            BODY_PTR,
+            length,
+            SCRATCH_PTR,
+          );
     if (bodyBytes <= 0 || bodyBytes >= length) return content;
     return this.bytes.slice(BODY_PTR, BODY_PTR + bodyBytes);
   }
 
   /** The reverse: bytes of their own, or `body` itself. DAMAGED, naming `what`. */
-  decompress(body: Uint8Array, contentBytes: number, what: string): Uint8Array {
+  decompress(body: Uint8Array, contentBytes: number, what: string, prefix = NO_PREFIX): Uint8Array {
     if (body.length === contentBytes) return body;
     const fail = (reason: string): never => {
       throw new PagefoldError("DAMAGED", `${what}: ${reason}`);
     };
     if (body.length > contentBytes) fail(`${body.length} bytes for ${contentBytes} of content`);
+    const prefixBytes = this.place(prefix);
     this.bytes.set(body, BODY_PTR);
-    const found = this.kernels.zstdDecompress(
+    const found = this.kernels.zstdDecompressAfter(
       BODY_PTR,
       body.length,
-      CONTENT_PTR,
+      PREFIX_PTR,
+      prefixBytes,
       contentBytes,
       SCRATCH_PTR,
     );
     if (found !== contentBytes) fail(`it decodes to ${found} bytes, not ${contentBytes}`);
-    return this.bytes.slice(CONTENT_PTR, CONTENT_PTR + contentBytes);
+    const contentPtr = PREFIX_PTR + prefixBytes;
+    return this.bytes.slice(contentPtr, contentPtr + contentBytes);
+  }
+
+  /** Bytes of the prefix, which is in place afterwards. */
+  private place({ pieces }: Prefix): number {
+    let at = PREFIX_PTR;
+    for (const piece of pieces) {
+      if (at + piece.length > PREFIX_PTR + MAX_PREFIX_BYTES) throw new Error("a prefix too long");
+      this.bytes.set(piece, at);
+      at += piece.length;
+    }
+    return at - PREFIX_PTR;
   }
 }

@@ -11,9 +11,9 @@ import { PAGE_BYTES } from "../core/page.ts";
 /** Bytes of a block, the unit of the diff. */
 export const BLOCK_BYTES = 64;
 export const MAX_PATCH_PAGES = 1024;
-export const PATCH_HEAD_BYTES = 8;
+const PATCH_HEAD_BYTES = 8;
 /** What a page takes beside its blocks. */
-export const PATCH_ENTRY_BYTES = 12;
+const PATCH_ENTRY_BYTES = 12;
 export const MAX_PATCH_BYTES =
   PATCH_HEAD_BYTES + MAX_PATCH_PAGES * (PATCH_ENTRY_BYTES + PAGE_BYTES);
 
@@ -121,20 +121,11 @@ export class PatchWriter {
   /** The patch, bytes of its own; the next one begins. */
   take(): Uint8Array<ArrayBuffer> {
     const { pageCount, blockCount } = this;
-    const bytes = new Uint8Array(patchBytes(pageCount, blockCount));
-    const view = new DataView(bytes.buffer);
-    view.setUint32(0, pageCount, true);
-    view.setUint32(4, blockCount, true);
-    const framesAt = PATCH_HEAD_BYTES + 8 * pageCount;
-    for (let i = 0; i < pageCount; i++) {
-      view.setUint32(PATCH_HEAD_BYTES + 8 * i, this.masks[2 * i], true);
-      view.setUint32(PATCH_HEAD_BYTES + 8 * i + 4, this.masks[2 * i + 1], true);
-      view.setUint32(framesAt + 4 * i, this.frames[i], true);
-    }
-    bytes.set(this.blocks.subarray(0, blockCount * BLOCK_BYTES), framesAt + 4 * pageCount);
+    const frames = this.frames.subarray(0, pageCount);
+    const masks = this.masks.subarray(0, 2 * pageCount);
     this.pageCount = 0;
     this.blockCount = 0;
-    return bytes;
+    return encodePatch(frames, masks, this.blocks.subarray(0, blockCount * BLOCK_BYTES));
   }
 
   private reserve(byteLength: number): void {
@@ -146,12 +137,38 @@ export class PatchWriter {
   }
 }
 
+/** A patch of these pages, whose blocks lie one after another: bytes of its own. */
+export function encodePatch(
+  frames: Uint32Array,
+  masks: Uint32Array,
+  blocks: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  const pageCount = frames.length;
+  const blockCount = blocks.length / BLOCK_BYTES;
+  const bytes = new Uint8Array(patchBytes(pageCount, blockCount));
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, pageCount, true);
+  view.setUint32(4, blockCount, true);
+  const framesAt = PATCH_HEAD_BYTES + 8 * pageCount;
+  for (let i = 0; i < pageCount; i++) {
+    view.setUint32(PATCH_HEAD_BYTES + 8 * i, masks[2 * i], true);
+    view.setUint32(PATCH_HEAD_BYTES + 8 * i + 4, masks[2 * i + 1], true);
+    view.setUint32(framesAt + 4 * i, frames[i], true);
+  }
+  bytes.set(blocks, framesAt + 4 * pageCount);
+  return bytes;
+}
+
 function patchBytes(pageCount: number, blockCount: number): number {
   return PATCH_HEAD_BYTES + PATCH_ENTRY_BYTES * pageCount + BLOCK_BYTES * blockCount;
 }
 
 /** Runs of set bits of a mask, in order. */
-function eachRun(low: number, high: number, each: (block: number, count: number) => void): void {
+export function eachRun(
+  low: number,
+  high: number,
+  each: (block: number, count: number) => void,
+): void {
   for (let block = 0; block < 64; block++) {
     if (!hasBit(low, high, block)) continue;
     const first = block;

@@ -6,9 +6,10 @@ import type { LinkTimes } from "../migration/link.ts";
 import type { Connection } from "../transport/connection.ts";
 import type { DurableEpoch } from "../wire/epochheads.ts";
 import type { CapturedEpoch, CaptureSink } from "./capture.ts";
-import { MAX_PART_BYTES, PartCodec } from "./partcodec.ts";
+import type { EpochChanges } from "./changes.ts";
+import { EpochEncoder, type EpochEncoding } from "./epochencoder.ts";
 import { PrimarySession } from "./primarysession.ts";
-import { type ChangedBlocks, countBlocks, Shadow, wholePages } from "./shadow.ts";
+import { Shadow } from "./shadow.ts";
 
 const DEFAULT_RETRY_MS = 1000;
 
@@ -26,6 +27,8 @@ export interface PrimaryOptions {
   readonly intervalMs: number;
   /** Default: "block", 64 bytes. "page": changed pages as a whole, as Remus does. */
   readonly granularity?: "block" | "page" | undefined;
+  /** Default: all that saves bytes; for pages, compression alone. */
+  readonly encoding?: EpochEncoding | undefined;
   /** Between attempts to connect. Default: 1000. */
   readonly retryMs?: number | undefined;
   readonly times?: LinkTimes | undefined;
@@ -64,15 +67,21 @@ interface Captured {
 
 /** An epoch that was sent and may or may not be durable. */
 interface Flight extends DurableEpoch {
-  readonly changed: ChangedBlocks;
+  readonly changes: EpochChanges;
+  readonly deviceState: Uint8Array;
 }
+
+/** What a page-grained replication does to its pages: the same compressor, and no more. */
+const PAGE_ENCODING: EpochEncoding = { granularity: 4096, delta: false, sharing: false };
 
 export class CheckpointPrimary {
   private readonly options: PrimaryOptions;
   private readonly shadow: Shadow;
-  private readonly codec: PartCodec;
+  private readonly encoder: EpochEncoder;
   /** The last epoch that is known to be durable. */
   private durable: DurableEpoch = { epoch: 0, checksum: new Uint8Array(16) };
+  /** Of that epoch. */
+  private deviceState: Uint8Array | undefined;
   private flight: Flight | undefined;
   /** Whether the next epoch has to come as a whole. */
   private isFull = true;
@@ -84,7 +93,9 @@ export class CheckpointPrimary {
   constructor(options: PrimaryOptions) {
     this.options = options;
     this.shadow = new Shadow(options.wasm);
-    this.codec = new PartCodec(options.wasm);
+    const isByPage = options.granularity === "page";
+    const encoding = options.encoding ?? (isByPage ? PAGE_ENCODING : {});
+    this.encoder = new EpochEncoder(encoding, options.wasm);
   }
 
   /** Replicates until `signal` aborts. Rejects when the guest cannot be captured any more. */
@@ -114,7 +125,7 @@ export class CheckpointPrimary {
       if (!this.shadow.identity) await this.capture(signal);
       const { identity } = this.shadow;
       if (!identity) throw new Error("an epoch without an identity");
-      session = await PrimarySession.open(connection, identity, this.codec, times);
+      session = await PrimarySession.open(connection, identity, times);
       this.reconcile(session);
       await this.replicate(session, signal);
     } finally {
@@ -158,8 +169,9 @@ export class CheckpointPrimary {
       known.epoch === durable.epoch && Buffer.compare(known.checksum, durable.checksum) === 0;
     if (flight && isSame(flight)) {
       this.isFull = false;
+      this.deviceState = flight.deviceState;
     } else if (!this.isFull && isSame(this.durable)) {
-      if (flight) shadow.restore(flight.changed);
+      if (flight) shadow.restore(flight.changes);
     } else {
       shadow.restoreAll();
       this.isFull = true;
@@ -172,32 +184,31 @@ export class CheckpointPrimary {
     session: PrimarySession,
     { epoch: captured, beganAt, captureMs }: Captured,
   ): Promise<{ stored: Promise<void> }> {
-    const { shadow, isFull } = this;
+    const { shadow, isFull, encoder } = this;
     const { deviceState, pauseMs } = captured;
     const epoch = this.durable.epoch + 1;
-    const changed = shadow.takeChanged();
-    if (this.options.granularity === "page") wholePages(changed);
+    const changes = shadow.takeChanges();
     const checksum = shadow.checksum();
-    this.flight = { epoch, checksum, changed };
+    this.flight = { epoch, checksum, changes, deviceState };
     this.captured = undefined;
     const before = session.sentBytes;
     const timeMs = Math.round(performance.timeOrigin + beganAt);
-    const patches = shadow.patches(changed, MAX_PART_BYTES);
     const { stored } = await session.send({
       epoch,
       checksum,
       isFull,
       timeMs,
-      patches,
-      deviceState,
+      memory: encoder.memory(shadow, changes),
+      devices: encoder.devices(deviceState, isFull ? undefined : this.deviceState),
     });
     const reported = stored.then(() => {
       const commitMs = performance.now() - beganAt;
       const wireBytes = session.sentBytes - before;
       this.durable = { epoch, checksum };
+      this.deviceState = deviceState;
       this.flight = undefined;
       this.isFull = false;
-      const counts = countBlocks(changed);
+      const counts = changes.count();
       this.options.onEpoch?.({ epoch, isFull, ...counts, wireBytes, pauseMs, captureMs, commitMs });
     });
     reported.catch(() => undefined); // whoever does not wait learns it from `over`

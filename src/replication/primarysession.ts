@@ -16,24 +16,22 @@ import {
 } from "../wire/epochheads.ts";
 import { type SessionFrame, SessionType } from "../wire/sessionframe.ts";
 import { decodeReason } from "../wire/sessionheads.ts";
-import { MAX_PART_BYTES, type PartCodec } from "./partcodec.ts";
+import type { EncodedPart } from "./memorypart.ts";
 import type { GuestIdentity } from "./storeidentity.ts";
 
-/** What waits for the link before the next part is compressed. */
+/** What waits for the link before the next part is made. */
 const MAX_QUEUE_BYTES = 8 << 20;
 
 /** What an epoch is on the wire. */
 export interface OutgoingEpoch extends SealHead {
-  /** Each at most MAX_PART_BYTES. */
-  readonly patches: Iterable<Uint8Array>;
-  readonly deviceState: Uint8Array;
+  readonly memory: Iterable<EncodedPart>;
+  readonly devices: Iterable<EncodedPart>;
 }
 
 export class PrimarySession {
   /** What the backup had when the session began. */
   readonly durable: DurableEpoch;
   private readonly link: SessionLink;
-  private readonly codec: PartCodec;
   private readonly hash: Checksum;
   private readonly waiting = new Map<number, () => void>();
   private failure: unknown;
@@ -45,7 +43,6 @@ export class PrimarySession {
   static async open(
     connection: Connection,
     identity: GuestIdentity,
-    codec: PartCodec,
     times?: LinkTimes,
   ): Promise<PrimarySession> {
     const hash = await loadChecksum();
@@ -54,16 +51,15 @@ export class PrimarySession {
       void link.send(SessionType.PRIMARY, 0, encodePrimary(JSON.stringify(identity)));
       const answer = await link.next();
       if (answer?.type !== SessionType.BACKUP) throw unexpected(link, answer);
-      return new PrimarySession(link, codec, hash, decodeBackup(answer));
+      return new PrimarySession(link, hash, decodeBackup(answer));
     } catch (error) {
       link.destroy(error as Error);
       throw error;
     }
   }
 
-  private constructor(link: SessionLink, codec: PartCodec, hash: Checksum, durable: DurableEpoch) {
+  private constructor(link: SessionLink, hash: Checksum, durable: DurableEpoch) {
     this.link = link;
-    this.codec = codec;
     this.hash = hash;
     this.durable = durable;
     this.over = new Promise((_, reject) => {
@@ -81,22 +77,17 @@ export class PrimarySession {
   }
 
   /**
-   * Sends an epoch; resolves when its patches are no longer needed. `stored` resolves when it is
+   * Sends an epoch; resolves when its parts have been made. `stored` resolves when it is
    * durable at the backup. Both reject with CONNECTION when the session is lost: then nobody knows.
    */
   async send(epoch: OutgoingEpoch): Promise<{ stored: Promise<void> }> {
     if (this.failure) throw this.failure;
-    const { patches, deviceState, isFull, epoch: number } = epoch;
+    const { memory, devices, isFull, epoch: number } = epoch;
     const acknowledged = new Promise<void>((resolve) => this.waiting.set(number, resolve));
     const stored = Promise.race([acknowledged, this.over]);
     stored.catch(() => undefined);
-    for (const patch of patches) {
-      await this.sendPart(number, EpochPart.MEMORY, isFull, patch);
-    }
-    for (let at = 0; at < deviceState.length; at += MAX_PART_BYTES) {
-      const part = deviceState.subarray(at, at + MAX_PART_BYTES);
-      await this.sendPart(number, EpochPart.DEVICES, isFull, part);
-    }
+    for (const part of memory) await this.sendPart(number, EpochPart.MEMORY, isFull, part);
+    for (const part of devices) await this.sendPart(number, EpochPart.DEVICES, isFull, part);
     void this.post(SessionType.SEAL, encodeSeal(epoch));
     return { stored };
   }
@@ -111,15 +102,11 @@ export class PrimarySession {
     epoch: number,
     part: EpochPart,
     isFull: boolean,
-    content: Uint8Array,
+    { contentBytes, body }: EncodedPart,
   ): Promise<void> {
-    const body = this.codec.compress(content);
-    const { length: contentBytes } = content;
     const bodyHash = this.hash(body);
     const head = encodePart({ epoch, part, isFull, contentBytes, bodyHash });
-    // A part that was not compressed may be one that changes.
-    const kept = body === content ? content.slice() : body;
-    const sent = this.post(SessionType.EPOCH, head, kept);
+    const sent = this.post(SessionType.EPOCH, head, body);
     if (this.link.queuedBytes > MAX_QUEUE_BYTES) await Promise.race([sent, this.over]);
     if (this.failure) throw this.failure;
   }

@@ -5,7 +5,7 @@ import { PagefoldError } from "../core/errors.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import { applyLast } from "./storeapply.ts";
 import { EpochDraft, type EpochEnd } from "./storedraft.ts";
-import type { EpochHead } from "./storeepoch.ts";
+import { EpochFileReader, type EpochHead } from "./storeepoch.ts";
 import { directoryFiles, type StoreFiles, withReasons } from "./storefiles.ts";
 import { FullDraft } from "./storefull.ts";
 import { type GuestIdentity, ramBytesOf } from "./storeidentity.ts";
@@ -134,6 +134,18 @@ export class ReplicaStore implements AsyncDisposable {
     } catch (error) {
       this.readerCount--;
       throw error;
+    }
+  }
+
+  /** The device state of the last committed epoch. */
+  async deviceState(): Promise<Uint8Array> {
+    const { files, last } = this.state;
+    if (!last) return new Uint8Array(0);
+    const file = await EpochFileReader.open(files, last.epoch, "redo");
+    try {
+      return await file.deviceState();
+    } finally {
+      await file.close();
     }
   }
 

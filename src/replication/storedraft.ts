@@ -63,6 +63,17 @@ export class EpochDraft {
     return new EpochDraft(state, ram, epoch, writer, ended);
   }
 
+  /** Pages of the epoch before, one after another. The frames ascend. */
+  async read(frames: Uint32Array): Promise<Uint8Array> {
+    const { state, ram } = this;
+    const pages = await pagesOf(state, ram, { frames, pageCount: frames.length });
+    const found = state.hasher.fingerprints(pages);
+    for (const [i, frame] of frames.entries()) {
+      if (!state.tree.has(frame, found, i)) throw damagedPages(state, frame, 1);
+    }
+    return pages;
+  }
+
   /** Takes a patch. Within an epoch no frame may come twice. */
   async write(bytes: Uint8Array): Promise<void> {
     try {

@@ -6,7 +6,7 @@ import { type DraftEnded, type EpochEnd, sealRedo } from "./storedraft.ts";
 import { EpochFileWriter, epochName } from "./storeepoch.ts";
 import type { StoreFile } from "./storefiles.ts";
 import { ramBytesOf } from "./storeidentity.ts";
-import { fullName, type StoreState } from "./storestate.ts";
+import { fullName, pagesOf, type StoreState } from "./storestate.ts";
 import { SumTree } from "./storesums.ts";
 
 const ZERO_PAGE = new Uint8Array(PAGE_BYTES);
@@ -56,6 +56,11 @@ export class FullDraft {
       this.failure = error;
       throw error;
     }
+  }
+
+  /** Pages as far as they have come, one after another; the frames ascend. */
+  read(frames: Uint32Array): Promise<Uint8Array> {
+    return pagesOf(this.state, this.file, { frames, pageCount: frames.length });
   }
 
   private async writePages(frame: number, pages: Uint8Array, count: number): Promise<void> {

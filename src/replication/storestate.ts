@@ -62,7 +62,7 @@ export function oldestIn(names: readonly string[], last: number, keepEpochs: num
 export async function pagesOf(
   state: StoreState,
   ram: StoreFile,
-  { frames, pageCount }: Patch,
+  { frames, pageCount }: Pick<Patch, "frames" | "pageCount">,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const pages = new Uint8Array(pageCount * PAGE_BYTES);
   await sideBySide(groupsOf(frames), async ({ from, to }) => {

@@ -21,6 +21,22 @@ describe("the codec of parts", () => {
     }
   });
 
+  it("writes content in terms of a prefix, and reads it behind the same one alone", () => {
+    const random = seededRandom(randomSeed("parts behind a prefix"));
+    for (const length of [1, 40, 4096, 300_000, MAX_PART_BYTES]) {
+      const older = random.bytes(length);
+      const content = older.slice();
+      for (let at = random.int(900); at < length; at += 900) content[at] ^= 1;
+      const prefix = { pieces: [random.bytes(700), older], olderAt: length };
+      const body = codec.compress(content, prefix);
+      if (length >= 4096) expect(body.length).toBeLessThan(32 + length / 100);
+      const back = codec.decompress(body, length, "a part", { ...prefix, olderAt: 0 });
+      expect(Buffer.compare(back, content)).toBe(0);
+      if (body.length === length) continue;
+      expect(() => codec.decompress(body, length, "a part")).toThrow(/^a part: it decodes to -\d+/);
+    }
+  });
+
   it("refuses what does not decode to its length, and nothing crashes it", () => {
     const random = seededRandom(randomSeed("parts, damaged"));
     const content = new Uint8Array(20_000).map((_, i) => i % 11);

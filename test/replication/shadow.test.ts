@@ -1,22 +1,26 @@
 // The shadow of a guest against a plain copy: what it calls changed leads from one to the other.
 import { describe, expect, it } from "vitest";
-import { applyPage, openPatch } from "../../src/replication/patch.ts";
-import { countBlocks, Shadow, wholePages } from "../../src/replication/shadow.ts";
+import type { EpochChanges } from "../../src/replication/changes.ts";
+import { Shadow } from "../../src/replication/shadow.ts";
 import { MadeGuest } from "../support/madeguest.ts";
 import { randomSeed, seededRandom } from "../support/random.ts";
 import { checksumOfMemory } from "../support/replica.ts";
 
-const PATCH_BYTES = 64 << 10;
-
-/** Applies all patches of what has changed to `memory`. */
-function follow(shadow: Shadow, memory: Uint8Array, changed = shadow.takeChanged()): void {
-  for (const bytes of shadow.patches(changed, PATCH_BYTES)) {
-    expect(bytes.length).toBeLessThanOrEqual(PATCH_BYTES);
-    const patch = openPatch(bytes, shadow.frameCount, "a patch");
-    patch.frames.forEach((frame, i) => {
-      applyPage(patch, i, memory, frame * 4096);
-    });
+/** Copies the blocks that have changed to `memory`, which is what they say was before. */
+function follow(shadow: Shadow, memory: Uint8Array, changes = shadow.takeChanges()): EpochChanges {
+  for (let frame = 0; frame < shadow.frameCount; frame++) {
+    const page = memory.subarray(frame * 4096, (frame + 1) * 4096);
+    const words = changes.masks.subarray(2 * frame, 2 * frame + 2);
+    const isKept = !changes.isFull && (words[0] | words[1]) !== 0;
+    const old = changes.oldPage(frame);
+    expect(old === undefined ? !isKept : isKept && Buffer.compare(old, page) === 0).toBe(true);
+    for (let block = 0; block < 64; block++) {
+      if (((words[block >> 5] >>> (block & 31)) & 1) === 0) continue;
+      const at = 64 * block;
+      page.set(shadow.page(frame).subarray(at, at + 64), at);
+    }
   }
+  return changes;
 }
 
 describe("a shadow", () => {
@@ -30,7 +34,7 @@ describe("a shadow", () => {
       expect(Buffer.compare(copy, guest.memory)).toBe(0);
       expect(shadow.checksum()).toEqual(checksumOfMemory(guest.memory));
     }
-    expect(countBlocks(shadow.takeChanged())).toEqual({ pageCount: 0, blockCount: 0 });
+    expect(shadow.takeChanges().count()).toEqual({ pageCount: 0, blockCount: 0 });
   });
 
   it("does not forget what was taken and given back, nor the epochs behind it", async () => {
@@ -40,7 +44,7 @@ describe("a shadow", () => {
     await guest.epoch(shadow);
     follow(shadow, copy);
     await guest.epoch(shadow);
-    const lost = shadow.takeChanged();
+    const lost = shadow.takeChanges();
     await guest.epoch(shadow);
     shadow.restore(lost);
     follow(shadow, copy);
@@ -51,18 +55,11 @@ describe("a shadow", () => {
     const guest = new MadeGuest(seededRandom(randomSeed("shadow, whole")), [100]);
     const shadow = new Shadow();
     await guest.epoch(shadow);
-    shadow.takeChanged();
+    shadow.takeChanges();
     await guest.epoch(shadow);
     shadow.restoreAll();
     const copy = new Uint8Array(guest.memory.length);
     follow(shadow, copy);
     expect(Buffer.compare(copy, guest.memory)).toBe(0);
-  });
-
-  it("makes whole pages of blocks", () => {
-    const changed = Uint32Array.of(0, 0, 1, 0, 0, 6);
-    expect(countBlocks(changed)).toEqual({ pageCount: 2, blockCount: 3 });
-    wholePages(changed);
-    expect(countBlocks(changed)).toEqual({ pageCount: 2, blockCount: 128 });
   });
 });
