@@ -17,6 +17,9 @@ import { isZeroPage } from "./zero";
 /** Aligned windows of a page: the last ones are left out, so that four are hashed at a time. */
 // @ts-ignore: decorator
 @inline const WINDOWS: u32 = 508;
+/** What `writeLanes` writes. */
+// @ts-ignore: decorator
+@inline const LANES_BYTES: usize = 256;
 
 /**
  * Writes the hashes (u32, none is 0) of sampled windows around words that are not those of the
@@ -57,7 +60,9 @@ export function newWindows(
 /**
  * Looks for the windows of a table in pages whose frames begin at `firstFrame`. Writes place and
  * frame (u32 each) of those that are not known to be in this or an earlier frame, the first frame
- * of each, `capacity` at most. `seenPtr` has 2^bits bits of scratch. Returns how many.
+ * of each, `capacity` at most. `seenPtr` has 2^bits bits of scratch, `listPtr` 4096 bytes. Returns
+ * how many. Which windows are sampled, and which of them pass the filter, is as good as random: so
+ * that no branch depends on it, they are listed first, page by page.
  */
 export function searchWindows(
   pagesPtr: usize,
@@ -67,43 +72,81 @@ export function searchWindows(
   bits: u32,
   filterPtr: usize,
   seenPtr: usize,
+  listPtr: usize,
   outPtr: usize,
   capacity: u32,
 ): u32 {
+  const list = listPtr + LANES_BYTES;
+  writeLanes(listPtr);
   let count: u32 = 0;
   for (let page: u32 = 0; page < pageCount; page++) {
     const pagePtr = pagesPtr + <usize>(page * PAGE_BYTES);
     if (isZeroPage(pagePtr)) continue;
-    let words = hashWords(pagePtr);
-    for (let at = pagePtr; at < pagePtr + <usize>PAGE_BYTES - 32; at += 32) {
-      const next = hashWords(at + 32);
-      const second = v128.shuffle<u32>(words, next, 1, 2, 3, 4);
-      const third = v128.shuffle<u32>(words, next, 2, 3, 4, 5);
-      const hashes = i32x4.add(words, rotate(i32x4.add(second, rotate(third))));
-      words = next;
-      const unsampled = v128.and(hashes, i32x4.splat(SAMPLE_MASK));
-      let sampled = i32x4.bitmask(i32x4.eq(unsampled, i32x4.splat(0)));
-      for (; sampled != 0; sampled &= sampled - 1) {
-        const lane = ctz(sampled);
-        const pair = lane < 2 ? i64x2.extract_lane(hashes, 0) : i64x2.extract_lane(hashes, 1);
-        const hash = <u32>(<u64>pair >> ((lane & 1) << 5));
-        if (!passes(filterPtr, hash)) continue;
-        const place = placeOf(tablePtr, bits, hash);
-        const known = load<u64>(tablePtr + (<usize>place << 3));
-        if (<u32>known != hash || <u32>(known >> 32) <= firstFrame + page) continue;
-        const seen = seenPtr + <usize>(place >> 3);
-        const bit: u32 = 1 << (place & 7);
-        const held = <u32>load<u8>(seen);
-        if ((held & bit) != 0) continue;
-        store<u8>(seen, held | bit);
-        if (count == capacity) return count;
-        const out = outPtr + <usize>(count++ << 3);
-        store<u32>(out, place);
-        store<u32>(out, firstFrame + page, 4);
-      }
+    const end = keepPassing(list, listSampled(pagePtr, listPtr, list), filterPtr);
+    for (let at = list; at < end; at += 4) {
+      const hash = load<u32>(at);
+      const place = placeOf(tablePtr, bits, hash);
+      const known = load<u64>(tablePtr + (<usize>place << 3));
+      if (<u32>known != hash || <u32>(known >> 32) <= firstFrame + page) continue;
+      const seen = seenPtr + <usize>(place >> 3);
+      const bit: u32 = 1 << (place & 7);
+      const held = <u32>load<u8>(seen);
+      if ((held & bit) != 0) continue;
+      store<u8>(seen, held | bit);
+      if (count == capacity) return count;
+      const out = outPtr + <usize>(count++ << 3);
+      store<u32>(out, place);
+      store<u32>(out, firstFrame + page, 4);
     }
   }
   return count;
+}
+
+/** For each of 16 sets of lanes, the bytes of these lanes one after another. */
+// @ts-ignore: decorator
+@inline
+function writeLanes(ptr: usize): void {
+  for (let lanes: u32 = 0; lanes < 16; lanes++) {
+    let out = ptr + <usize>(lanes << 4);
+    for (let lane: u32 = 0; lane < 4; lane++) {
+      store<u32>(out, 0x03020100 + lane * 0x04040404);
+      out += <usize>(((lanes >> lane) & 1) << 2);
+    }
+  }
+}
+
+/** Lists the hashes (u32) of a page that are sampled; returns where the list ends. */
+// @ts-ignore: decorator
+@inline
+function listSampled(pagePtr: usize, lanesPtr: usize, list: usize): usize {
+  let end = list;
+  let words = hashWords(pagePtr);
+  for (let at = pagePtr; at < pagePtr + <usize>PAGE_BYTES - 32; at += 32) {
+    const next = hashWords(at + 32);
+    const second = v128.shuffle<u32>(words, next, 1, 2, 3, 4);
+    const third = v128.shuffle<u32>(words, next, 2, 3, 4, 5);
+    const hashes = i32x4.add(words, rotate(i32x4.add(second, rotate(third))));
+    words = next;
+    const unsampled = v128.and(hashes, i32x4.splat(SAMPLE_MASK));
+    const sampled = i32x4.bitmask(i32x4.eq(unsampled, i32x4.splat(0)));
+    const order = v128.load(lanesPtr + (<usize>sampled << 4));
+    v128.store(end, i8x16.swizzle(hashes, order));
+    end += <usize>popcnt(sampled) << 2;
+  }
+  return end;
+}
+
+/** Keeps those of a list that pass the filter; returns where it ends now. */
+// @ts-ignore: decorator
+@inline
+function keepPassing(list: usize, end: usize, filterPtr: usize): usize {
+  let kept = list;
+  for (let at = list; at < end; at += 4) {
+    const hash = load<u32>(at);
+    store<u32>(kept, hash);
+    kept += <usize>passes(filterPtr, hash) << 2;
+  }
+  return kept;
 }
 
 /**
@@ -145,9 +188,9 @@ function placeOf(tablePtr: usize, bits: u32, hash: u32): u32 {
 
 // @ts-ignore: decorator
 @inline
-function passes(filterPtr: usize, hash: u32): bool {
+function passes(filterPtr: usize, hash: u32): u32 {
   const bit = hash >> FILTER_SHIFT;
-  return (((<u32>load<u8>(filterPtr + <usize>(bit >> 3))) >> (bit & 7)) & 1) != 0;
+  return ((<u32>load<u8>(filterPtr + <usize>(bit >> 3))) >> (bit & 7)) & 1;
 }
 
 /** Of four words at once, what `hashWord` gives of each. */

@@ -19,7 +19,8 @@ export interface WindowKernels {
     count: number,
     placesPtr: number,
   ): void;
-  /** Place and frame (u32 each) of the table's windows that stand in these pages. */
+  /** Place and frame (u32 each) of the table's windows that stand in these pages; 4 KiB of scratch
+   * for the list. */
   searchWindows(
     pagesPtr: number,
     pageCount: number,
@@ -28,6 +29,7 @@ export interface WindowKernels {
     bits: number,
     filterPtr: number,
     seenPtr: number,
+    listPtr: number,
     outPtr: number,
     capacity: number,
   ): number;

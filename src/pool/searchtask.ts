@@ -28,6 +28,7 @@ export function runSearch(context: TaskContext, task: SearchTask): TaskResults["
       bits,
       task.filterPtr,
       seen,
+      scratch.encoder,
       out + foundCount * FOUND_BYTES,
       capacity - foundCount,
     );

@@ -15,7 +15,8 @@ const PLACES = HASHES + 16384;
 const TABLE = PLACES + 16384;
 const FILTER = TABLE + 2 ** BITS * 8;
 const SEEN = FILTER + 2 ** 20 / 8;
-const FOUND = SEEN + 2 ** BITS / 8;
+const LIST = SEEN + 2 ** BITS / 8;
+const FOUND = LIST + 4096;
 const USABLE_BYTES = FOUND + 65536 - FIRST_FREE_BYTE;
 const NOT_FOUND = 0xffff_ffff;
 
@@ -69,7 +70,18 @@ describe.each(builds)("windows, $name build", ({ name }) => {
       const places = list(PLACES, hashes.length);
       for (const [i, page] of pages.entries()) bytes.set(page, PAGES + i * PAGE_BYTES);
       const search = (capacity: number) =>
-        kernels.searchWindows(PAGES, PAGE_COUNT, 100, TABLE, BITS, FILTER, SEEN, FOUND, capacity);
+        kernels.searchWindows(
+          PAGES,
+          PAGE_COUNT,
+          100,
+          TABLE,
+          BITS,
+          FILTER,
+          SEEN,
+          LIST,
+          FOUND,
+          capacity,
+        );
       const count = search(8000);
       const found = new Map<number, number>();
       for (let i = 0; i < count; i++) {
