@@ -113,7 +113,7 @@ export interface InspectReport {
   images: {
     /** As in the input. */
     name: string;
-    /** "raw" or "elf-core". */
+    /** "raw", "elf-core" or "lime". */
     format: string;
     /** Of the file, or of what was in it, if it was compressed. */
     byteLength: number;
@@ -142,7 +142,7 @@ export interface InspectReport {
 export interface ArchivedImageInfo {
   /** Relative, with `/` between parts. */
   name: string;
-  /** "raw" or "elf-core". */
+  /** "raw", "elf-core" or "lime". */
   format: string;
   /** Of the file. */
   byteLength: number;

@@ -4,7 +4,8 @@ import { open, stat } from "node:fs/promises";
 import { PagefoldError } from "../core/errors.ts";
 import type { Segment } from "../core/extent.ts";
 import { ZSTD_MAGIC_BYTES, zstdMagic } from "../core/zstdframe.ts";
-import { ELF_HEADER_BYTES, isElfCore, type ReadAt, readElfCore } from "./elfcore.ts";
+import { ELF_HEADER_BYTES, isElfCore, readElfCore } from "./elfcore.ts";
+import type { ReadAt } from "./layout.ts";
 import type { ZstdOptions, ZstdReader } from "./zstd.ts";
 
 /** Room for the headers of as many mappings as a process may have by default (65 530). */

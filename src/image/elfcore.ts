@@ -12,10 +12,14 @@
 //                   +32 filesz u64 | +40 memsz u64 | +48 align u64
 //   section header  +32 size u64 | +44 info u32 (the true n, when phnum is 0xffff)
 
-import type { Segment } from "../core/extent.ts";
-import { MAX_SEGMENTS } from "../core/limits.ts";
 import { PAGE_BYTES } from "../core/page.ts";
-import { rawSegments } from "./raw.ts";
+import {
+  type MemoryLayout,
+  type MemoryRange,
+  partition,
+  type ReadAt,
+  unstructured,
+} from "./layout.ts";
 
 const ELF_MAGIC = 0x464c457f;
 const CLASS_64 = 2;
@@ -32,49 +36,21 @@ const SECTION_HEADER_BYTES = 64;
 
 /** More program headers than any kernel writes by default (65 530); a file with more is raw. */
 const MAX_PROGRAM_HEADERS = 1 << 20;
-/**
- * A file of more segments is raw as well. Half of what the archive allows: their lengths then fit
- * into the head of an image, however long each one is.
- */
-const MAX_CORE_SEGMENTS = MAX_SEGMENTS / 2;
 /** Program headers are read this many at a time, so that a claimed count allocates nothing. */
 const HEADERS_PER_READ = 1024;
-
-/** Fills `into` from the file; returns the bytes there were, fewer only at the end of the file. */
-export type ReadAt = (byteOffset: number, into: Uint8Array) => Promise<number>;
-
-/** Where the first byte of a segment lay in the captured address space. */
-export interface Region {
-  readonly segmentIndex: number;
-  readonly address: bigint;
-}
-
-export interface CoreLayout {
-  readonly segments: Segment[];
-  readonly regions: Region[];
-}
-
-/** A program header that describes memory, as bytes [start, end) of the file. */
-interface LoadRange {
-  readonly start: number;
-  readonly end: number;
-  readonly address: bigint;
-}
 
 /** The layout of an ELF64 little-endian core; undefined when the file is something else. */
 export async function readElfCore(
   read: ReadAt,
   byteLength: number,
-): Promise<CoreLayout | undefined> {
+): Promise<MemoryLayout | undefined> {
   const head = new DataView(new ArrayBuffer(ELF_HEADER_BYTES));
   if ((await read(0, new Uint8Array(head.buffer))) < ELF_HEADER_BYTES || !isElfCore(head))
     return undefined;
   const count = await programHeaderCount(read, head);
-  const unstructured = { segments: rawSegments(byteLength), regions: [] };
-  if (count > MAX_PROGRAM_HEADERS) return unstructured;
+  if (count > MAX_PROGRAM_HEADERS) return unstructured(byteLength);
   const tableOffset = Number(head.getBigUint64(32, true));
-  const layout = partition(await loadRanges(read, tableOffset, count, byteLength), byteLength);
-  return layout.segments.length > MAX_CORE_SEGMENTS ? unstructured : layout;
+  return partition(await loadRanges(read, tableOffset, count, byteLength), byteLength);
 }
 
 /** True if the first ELF_HEADER_BYTES of a file are those of an ELF64 core. */
@@ -107,8 +83,8 @@ async function loadRanges(
   tableOffset: number,
   count: number,
   byteLength: number,
-): Promise<LoadRange[]> {
-  const ranges: LoadRange[] = [];
+): Promise<MemoryRange[]> {
+  const ranges: MemoryRange[] = [];
   const piece = new Uint8Array(HEADERS_PER_READ * PROGRAM_HEADER_BYTES);
   const view = new DataView(piece.buffer);
   for (let first = 0; first < count; first += HEADERS_PER_READ) {
@@ -125,35 +101,6 @@ async function loadRanges(
     if (there < wanted) break;
   }
   return ranges;
-}
-
-/** Cuts the file at the ranges; where they overlap, the range that begins first keeps the bytes. */
-function partition(ranges: LoadRange[], byteLength: number): CoreLayout {
-  const segments: Segment[] = [];
-  const regions: Region[] = [];
-  let at = 0;
-  const cutTo = (end: number) => {
-    if (end > at) segments.push({ byteOffset: at, byteLength: end - at });
-    at = end;
-  };
-  ranges.sort((a, b) => a.start - b.start);
-  for (const range of ranges) {
-    if (range.end <= at) continue;
-    if (range.start > at) cutTo(range.start);
-    let address = range.address + BigInt(at - range.start);
-    // Pages are cut from the start of a segment. A range that begins inside a page gives up its
-    // first piece, so that all later pages are the pages of the captured memory.
-    const lead = Number(BigInt.asUintN(64, -address) % BigInt(PAGE_BYTES));
-    if (lead > 0 && lead < range.end - at) {
-      regions.push({ segmentIndex: segments.length, address });
-      cutTo(at + lead);
-      address += BigInt(lead);
-    }
-    regions.push({ segmentIndex: segments.length, address: BigInt.asUintN(64, address) });
-    cutTo(range.end);
-  }
-  cutTo(byteLength);
-  return { segments, regions };
 }
 
 /** One range of captured memory, as a core describes it. */

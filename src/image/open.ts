@@ -7,11 +7,12 @@ import { promisify } from "node:util";
 import { PagefoldError, reasonOf } from "../core/errors.ts";
 import type { Segment } from "../core/extent.ts";
 import { compressedLayout, isCompressed } from "./compressed.ts";
-import { type ReadAt, type Region, readElfCore } from "./elfcore.ts";
-import { rawSegments } from "./raw.ts";
+import { readElfCore } from "./elfcore.ts";
+import { type MemoryLayout, type ReadAt, type Region, unstructured } from "./layout.ts";
+import { readLime } from "./lime.ts";
 import type { ZstdReader } from "./zstd.ts";
 
-export type ImageFormat = "raw" | "elf-core";
+export type ImageFormat = "raw" | "elf-core" | "lime";
 
 /** An open image. Its content may change while it is open; that is what `checkUnchanged` tells. */
 interface OpenImage {
@@ -37,7 +38,7 @@ export interface ImageFile extends OpenImage {
   /** A partition of bytes [0, byteLength), in order; none when the file is empty. */
   readonly segments: readonly Segment[];
   /** The addresses of segments, where the format keeps them. */
-  readonly regions?: readonly Region[];
+  readonly regions: readonly Region[];
 }
 
 /** An image that zstd has compressed: its content comes forwards only. */
@@ -107,18 +108,27 @@ async function statRegular(path: string, handle: FileHandle) {
 async function describe(path: string, handle: FileHandle): Promise<ImageFile> {
   const { size, mtimeNs } = await statRegular(path, handle);
   const byteLength = Number(size);
-  const core = await readElfCore(readerOf(handle.fd, byteLength), byteLength);
   return {
     path,
     fd: handle.fd,
     byteLength,
     mtimeNs,
-    format: core === undefined ? "raw" : "elf-core",
-    segments: core?.segments ?? rawSegments(byteLength),
-    ...(core === undefined ? {} : { regions: core.regions }),
+    ...(await layoutOf(readerOf(handle.fd, byteLength), byteLength)),
     checkUnchanged: () => compareStat(path, handle.fd, byteLength, mtimeNs),
     close: () => handle.close(),
   };
+}
+
+/** What kind of file it is, by its bytes. */
+async function layoutOf(
+  read: ReadAt,
+  byteLength: number,
+): Promise<MemoryLayout & { format: ImageFormat }> {
+  const core = await readElfCore(read, byteLength);
+  if (core) return { format: "elf-core", ...core };
+  const lime = await readLime(read, byteLength);
+  if (lime) return { format: "lime", ...lime };
+  return { format: "raw", ...unstructured(byteLength) };
 }
 
 async function describeCompressed(

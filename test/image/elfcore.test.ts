@@ -6,9 +6,9 @@ import {
   type CoreLoad,
   coreHeadBytes,
   encodeCoreHead,
-  type ReadAt,
   readElfCore,
 } from "../../src/image/elfcore.ts";
+import type { ReadAt } from "../../src/image/layout.ts";
 import { buildCore, type CoreShape } from "../support/elf.ts";
 
 function readerOf(bytes: Uint8Array, log: number[] = []): ReadAt {

@@ -37,7 +37,7 @@ describe("open: recognises by content", () => {
       const image = await opened(write("an.elf", new Uint8Array(byteLength).fill(7)));
       expect(image).toMatchObject({ format: "raw", byteLength });
       expect(image.segments).toEqual([{ byteOffset: 0, byteLength }]);
-      expect(image.regions).toBeUndefined();
+      expect(image.regions).toEqual([]);
     }
   });
 
