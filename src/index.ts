@@ -31,12 +31,17 @@ export { type BackupOptions, type StoredEpoch, serveCheckpoints } from "./replic
 export type * from "./replication/capture.ts";
 export { type ReleaseReport, releaseGuest } from "./replication/capturelease.ts";
 export { GuestCapture, type GuestCaptureOptions } from "./replication/guestcapture.ts";
+export {
+  type OutputFilterOptions,
+  OutputFilters,
+  releaseOutput,
+} from "./replication/outputfilters.ts";
+export type { OutputHold } from "./replication/outputhold.ts";
 export { type CheckpointSource, pageEpochs } from "./replication/pageepochs.ts";
 export { type Patch, PatchWriter } from "./replication/patch.ts";
 export {
   CheckpointPrimary,
   type EpochReport,
-  type EpochSource,
   type PrimaryOptions,
 } from "./replication/primary.ts";
 export { type Epoch, type ReplicaOptions, ReplicaStore } from "./replication/store.ts";

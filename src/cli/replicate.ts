@@ -43,6 +43,13 @@ function definePrimary(command: Command): void {
         .default("block", "its blocks of 64 bytes"),
     )
     .addOption(
+      new Option(
+        "--hold-output <netdev>",
+        "hold what it sends there until the backup knows (repeatable)",
+      ).argParser((netdev: string, others: string[] = []) => [...others, netdev]),
+    )
+    .option("--unprotect", "let it send while the backup is lost, which is behind then")
+    .addOption(
       new Option("--disk-consistency <who>", "who sees to disks that the guest writes to").choices([
         "external",
       ]),
@@ -54,6 +61,11 @@ function definePrimary(command: Command): void {
       "pagefold replicate primary --qmp unix:/run/web.qmp --connect 10.0.0.2:7800 \\\n" +
         "      --tls-dir /etc/pki/qemu",
       "an epoch every 500 ms, until it is interrupted; the guest runs on",
+    ],
+    [
+      "pagefold replicate primary --qmp unix:/run/web.qmp --connect 10.0.0.2:7800 \\\n" +
+        "      --tls-dir /etc/pki/qemu --interval 100ms --hold-output net0",
+      "nobody hears from the guest what its backup does not know",
     ],
   ]);
 }
@@ -85,6 +97,7 @@ function defineResume(command: Command): void {
     .addOption(socketOption("--incoming <socket>", "where QEMU waits: unix:PATH"))
     .addOption(new Option("--epoch <number>", "default: the last one").argParser(parseCount))
     .option("--ram-file <path>", "where its memory file goes, with --capture shared")
+    .option("--allow-behind", "also an epoch that the world may have heard more of")
     .option("--json", "as one object")
     .action(runResume);
   addExamples(command, [

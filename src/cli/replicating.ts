@@ -3,6 +3,7 @@
 import {
   openQmp,
   releaseGuest,
+  releaseOutput,
   replicaStatus,
   replicateBackup,
   replicatePrimary,
@@ -28,6 +29,8 @@ interface PrimaryWords extends LinkWords {
   capture: "snapshot" | "shared";
   granularity: "block" | "page";
   diskConsistency?: "external";
+  holdOutput?: string[];
+  unprotect?: boolean;
 }
 
 interface BackupWords extends LinkWords {
@@ -40,6 +43,7 @@ interface ResumeWords {
   incoming: string;
   epoch?: number;
   ramFile?: string;
+  allowBehind?: boolean;
   json?: boolean;
 }
 
@@ -73,6 +77,8 @@ export async function runPrimary(words: PrimaryWords): Promise<void> {
     capture: words.capture,
     granularity: words.granularity,
     allowWritableDisks: words.diskConsistency === "external",
+    holdOutput: words.holdOutput,
+    unprotect: words.unprotect,
     onEpoch(report) {
       const { isFull, pageCount, wireBytes, pauseMs, commitMs } = report;
       const what = isFull ? "whole memory, " : "";
@@ -106,11 +112,12 @@ export async function runStatus(directory: string, { json }: { json?: boolean })
   const { identity, epochs, storedBytes, isResumed } = await replicaStatus(directory);
   const { machine, qemuVersion, ramBlocks } = identity;
   const ramBytes = ramBlocks.reduce((sum, { byteLength }) => sum + byteLength, 0);
-  const kept = epochs.map(({ epoch, timeMs, durableMs, isFull, pageCount, ...head }) => {
+  const kept = epochs.map(({ epoch, timeMs, durableMs, isFull, output, ...head }) => {
     const ageMs = Math.max(0, Date.now() - timeMs);
     const lagMs = Math.max(0, Math.round(durableMs - timeMs));
     const byteLength = head.chunkBytes + head.deviceBytes;
-    return { epoch, timeMs, ageMs, lagMs, isFull, pageCount, byteLength };
+    const { pageCount } = head;
+    return { epoch, timeMs, ageMs, lagMs, isFull, output, pageCount, byteLength };
   });
   if (json) {
     await printJson("replica-status", {
@@ -124,14 +131,15 @@ export async function runStatus(directory: string, { json }: { json?: boolean })
     return;
   }
   await print(`${machine}, QEMU ${qemuVersion}, ${formatBytes(ramBytes)} of memory\n`);
-  const columns = ["epoch", "captured", "age", "lag", "pages", "size"].map((title, i) => {
-    return { title, align: i === 1 ? "left" : "right" } as const;
+  const columns = ["epoch", "captured", "age", "lag", "output", "pages", "size"].map((title, i) => {
+    return { title, align: i === 1 || i === 4 ? "left" : "right" } as const;
   });
-  const rows = kept.map(({ epoch, timeMs, ageMs, lagMs, pageCount, byteLength }) => [
+  const rows = kept.map(({ epoch, timeMs, ageMs, lagMs, output, pageCount, byteLength }) => [
     String(epoch),
     formatTime(timeMs),
     formatDuration(ageMs),
     formatDuration(lagMs),
+    output,
     String(pageCount),
     formatBytes(byteLength),
   ]);
@@ -142,9 +150,10 @@ export async function runStatus(directory: string, { json }: { json?: boolean })
 }
 
 export async function runResume(directory: string, words: ResumeWords): Promise<void> {
-  const { incoming: incomingPath, epoch, ramFile, json } = words;
+  const { incoming: incomingPath, json, epoch, ramFile, allowBehind } = words;
   const { signal } = interrupt;
-  const report = await resumeReplica({ directory, incomingPath, epoch, ramFile, signal });
+  const what = { directory, incomingPath, epoch, ramFile, allowBehind, signal };
+  const report = await resumeReplica(what);
   if (json) await printJson("replica-resume", report);
   else note(`resumed epoch ${report.epoch} of ${formatTime(report.timeMs)}`);
 }
@@ -153,8 +162,11 @@ export async function runRelease({ qmp: path }: { qmp: string }): Promise<void> 
   const qmp = await openQmp(path, { signal: interrupt.signal });
   try {
     const { wasCaptured, wasStopped } = await releaseGuest(qmp);
-    if (!wasCaptured) note("nothing to release: no capture of pagefold was under way");
-    else note(wasStopped ? "released: it goes on" : "released: it had gone on");
+    const netdevs = await releaseOutput(qmp);
+    if (wasCaptured) note(wasStopped ? "released: it goes on" : "released: it had gone on");
+    if (netdevs.length > 0) note(`released: what it has sent to ${netdevs.join(", ")}`);
+    if (wasCaptured || netdevs.length > 0) return;
+    note("nothing to release: pagefold neither captured it nor held its output");
   } finally {
     qmp.close();
   }

@@ -116,10 +116,11 @@ class EpochIntake {
   }
 
   private async seal(frame: SessionFrame): Promise<void> {
-    const { epoch, isFull, checksum, timeMs } = decodeSeal(frame);
+    const head = decodeSeal(frame);
+    const { epoch, isFull } = head;
     const incoming = await this.epoch(epoch, isFull);
     this.incoming = undefined;
-    await incoming.commit(checksum, timeMs);
+    await incoming.commit(head);
     await this.link.send(SessionType.STORED, 0, encodeStored(epoch));
     const { receivedBytes } = this.link;
     const wireBytes = receivedBytes - this.receivedBytes;

@@ -49,3 +49,15 @@ export interface CapturedEpoch {
   /** Non-zero pages that were handed out. */
   readonly pageCount: number;
 }
+
+/** Where epochs come from: `GuestCapture`, or the callbacks of another hypervisor. */
+export interface EpochSource {
+  /** Hands out what may have changed since the epoch before; at first the whole memory. */
+  epoch(sink: CaptureSink, options: EpochSourceOptions): Promise<CapturedEpoch>;
+}
+
+export interface EpochSourceOptions {
+  readonly signal: AbortSignal | undefined;
+  /** To be called just before the moment that is handed out; there when output is held. */
+  readonly justBefore?: (() => Promise<void>) | undefined;
+}

@@ -26,8 +26,11 @@ export interface GuestCaptureOptions extends CheckOptions, PortOptions {
 
 export interface EpochOptions {
   signal?: AbortSignal | undefined;
-  /** Called while the guest stands still, before anything is captured. */
-  whileStopped?: (() => Promise<void>) | undefined;
+  /**
+   * Called just before the moment that is captured, as late as can be had for nothing: for a
+   * snapshot the guest runs on until QEMU stops it, for a copy it stands still already.
+   */
+  justBefore?: (() => Promise<void>) | undefined;
 }
 
 export class GuestCapture {
@@ -93,18 +96,13 @@ export class GuestCapture {
   private async snapshot(
     port: CapturePort,
     sink: CaptureSink,
-    { signal, whileStopped }: EpochOptions,
+    { signal, justBefore }: EpochOptions,
   ): Promise<CapturedEpoch> {
     const lease = await CaptureLease.take(this.qmp, "background-snapshot");
-    // With the first page QEMU keeps the content of all others, and the guest may go on.
-    const begun = whileStopped && this.leavesStopped ? () => lease.resume() : undefined;
-    const intake = this.newIntake(sink, begun);
+    const intake = this.newIntake(sink);
     let pauseMs: number;
     try {
-      if (whileStopped) {
-        await this.qmp.execute("stop");
-        await whileStopped();
-      }
+      await justBefore?.();
       await port.migrate(this.qmp, intake, signal);
       await lease.resume();
       pauseMs = await lease.pauseMs();
@@ -117,7 +115,7 @@ export class GuestCapture {
   private async copyShared(
     port: CapturePort,
     sink: CaptureSink,
-    { signal, whileStopped }: EpochOptions,
+    { signal, justBefore }: EpochOptions,
   ): Promise<CapturedEpoch> {
     const held = new HeldPages();
     const intake = this.newIntake(held);
@@ -125,7 +123,7 @@ export class GuestCapture {
     let pauseMs: number;
     try {
       await this.qmp.execute("stop");
-      await whileStopped?.();
+      await justBefore?.();
       await Promise.all([
         port.migrate(this.qmp, intake, signal),
         ...this.copies.map((copy) => copy.take()),
@@ -147,18 +145,11 @@ export class GuestCapture {
     return this.epochOf(intake, parts, pauseMs, sharedBlocks);
   }
 
-  /** QEMU before 9.0 lets go on what was stopped before the snapshot, later ones do not. */
-  private get leavesStopped(): boolean {
-    return Number.parseInt(this.facts.qemuVersion, 10) >= 9;
-  }
-
-  private newIntake(sink: CaptureSink, begun?: () => Promise<void>): CaptureIntake {
+  private newIntake(sink: CaptureSink): CaptureIntake {
     const begin = (identity: GuestIdentity): void => {
       this.identity ??= identity;
       const fault = identityDifference(this.identity, identity);
       if (fault) throw new PagefoldError("CHANGED", `${this.name} is another now: ${fault}`);
-      // Where that fails, the end of the epoch does it again, and says why.
-      begun?.().catch(() => undefined);
       sink.begin(identity);
     };
     const { qemuVersion } = this.facts;

@@ -2,6 +2,7 @@
 // the memory before it or as the pages of a new one, and its device state is put together.
 import { PagefoldError } from "../core/errors.ts";
 import { PAGE_BYTES } from "../core/page.ts";
+import type { SealHead } from "../wire/epochheads.ts";
 import type { EpochDecoder, HeldMemory } from "./epochdecoder.ts";
 import type { EncodedPart } from "./memorypart.ts";
 import { MAX_PART_BYTES } from "./partcodec.ts";
@@ -93,9 +94,9 @@ export class IncomingEpoch {
   }
 
   /** Resolves when it is durable; MISMATCH when it is not the memory of this checksum. */
-  commit(checksum: Uint8Array, timeMs: number): Promise<void> {
+  commit({ checksum, timeMs, output }: SealHead): Promise<void> {
     const deviceState = Buffer.concat(this.deviceParts);
-    return this.kind.draft.commit({ checksum, deviceState, timeMs });
+    return this.kind.draft.commit({ checksum, deviceState, timeMs, output });
   }
 
   async abandon(): Promise<void> {

@@ -2,8 +2,7 @@
 // which frames are written.
 import { PAGE_BYTES } from "../core/page.ts";
 import type { PageSource } from "../image/image.ts";
-import type { CapturedEpoch, CaptureSink } from "./capture.ts";
-import type { EpochSource } from "./primary.ts";
+import type { CapturedEpoch, CaptureSink, EpochSource } from "./capture.ts";
 import type { GuestIdentity } from "./storeidentity.ts";
 
 /** A guest that can be stopped, read and set going again. */
@@ -31,7 +30,7 @@ export function pageEpochs(source: CheckpointSource): EpochSource {
   const dirty = new Uint8Array(Math.ceil(source.frameCount / 8));
   let isFirst = true;
   return {
-    async epoch(sink, { signal }): Promise<CapturedEpoch> {
+    async epoch(sink, { signal, justBefore }): Promise<CapturedEpoch> {
       signal?.throwIfAborted();
       sink.begin(identity);
       const beganAt = performance.now();
@@ -39,6 +38,7 @@ export function pageEpochs(source: CheckpointSource): EpochSource {
       let pageCount = 0;
       try {
         await source.pause();
+        await justBefore?.();
         dirty.fill(0);
         await source.takeDirty?.(dirty);
         const isWhole = isFirst || !source.takeDirty;

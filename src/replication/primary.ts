@@ -4,20 +4,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { PagefoldError, reasonOf } from "../core/errors.ts";
 import type { LinkTimes } from "../migration/link.ts";
 import type { Connection } from "../transport/connection.ts";
-import type { DurableEpoch } from "../wire/epochheads.ts";
-import type { CapturedEpoch, CaptureSink } from "./capture.ts";
+import type { DurableEpoch, EpochOutput } from "../wire/epochheads.ts";
+import type { CapturedEpoch, EpochSource } from "./capture.ts";
 import type { EpochChanges } from "./changes.ts";
 import { EpochEncoder, type EpochEncoding } from "./epochencoder.ts";
+import { OutputCommit, type OutputHold, type OutputSeal } from "./outputhold.ts";
 import { PrimarySession } from "./primarysession.ts";
 import { Shadow } from "./shadow.ts";
 
 const DEFAULT_RETRY_MS = 1000;
-
-/** Where epochs come from: `GuestCapture`, or the callbacks of another hypervisor. */
-export interface EpochSource {
-  /** Hands out what may have changed since the epoch before; at first the whole memory. */
-  epoch(sink: CaptureSink, options: { signal: AbortSignal | undefined }): Promise<CapturedEpoch>;
-}
 
 export interface PrimaryOptions {
   readonly source: EpochSource;
@@ -27,6 +22,10 @@ export interface PrimaryOptions {
   readonly intervalMs: number;
   /** Default: "block", 64 bytes. "page": changed pages as a whole, as Remus does. */
   readonly granularity?: "block" | "page" | undefined;
+  /** Holds what the guest sends until the epoch that knows of it is durable. Default: none. */
+  readonly output?: OutputHold | undefined;
+  /** Let output go while the backup is lost: it may be behind then. Default: false. */
+  readonly unprotect?: boolean | undefined;
   /** Default: all that saves bytes; for pages, compression alone. */
   readonly encoding?: EpochEncoding | undefined;
   /** Between attempts to connect. Default: 1000. */
@@ -45,6 +44,8 @@ export interface EpochReport {
   readonly epoch: number;
   /** Whether the whole memory was sent. */
   readonly isFull: boolean;
+  /** Whether the world may have heard more than it knows. */
+  readonly output: EpochOutput;
   /** Pages and blocks of 64 bytes that were sent. */
   readonly pageCount: number;
   readonly blockCount: number;
@@ -61,6 +62,7 @@ export interface EpochReport {
 /** An epoch that is in the shadow. */
 interface Captured {
   readonly epoch: CapturedEpoch;
+  readonly seal: OutputSeal | undefined;
   readonly beganAt: number;
   readonly captureMs: number;
 }
@@ -77,6 +79,7 @@ const PAGE_ENCODING: EpochEncoding = { granularity: 4096, delta: false, sharing:
 export class CheckpointPrimary {
   private readonly options: PrimaryOptions;
   private readonly shadow: Shadow;
+  private readonly commit: OutputCommit | undefined;
   private readonly encoder: EpochEncoder;
   /** The last epoch that is known to be durable. */
   private durable: DurableEpoch = { epoch: 0, checksum: new Uint8Array(16) };
@@ -93,6 +96,8 @@ export class CheckpointPrimary {
   constructor(options: PrimaryOptions) {
     this.options = options;
     this.shadow = new Shadow(options.wasm);
+    const { output, unprotect = false } = options;
+    if (output) this.commit = new OutputCommit(output, unprotect);
     const isByPage = options.granularity === "page";
     const encoding = options.encoding ?? (isByPage ? PAGE_ENCODING : {});
     this.encoder = new EpochEncoder(encoding, options.wasm);
@@ -100,6 +105,16 @@ export class CheckpointPrimary {
 
   /** Replicates until `signal` aborts. Rejects when the guest cannot be captured any more. */
   async run(signal?: AbortSignal): Promise<void> {
+    try {
+      await this.sessions(signal);
+    } finally {
+      const notice = await this.commit?.end().catch(() => "its monitor is lost");
+      if (notice !== undefined) this.options.onLost?.(notice);
+    }
+  }
+
+  /** One connection after another. */
+  private async sessions(signal: AbortSignal | undefined): Promise<void> {
     const { onLost, retryMs = DEFAULT_RETRY_MS } = this.options;
     while (!signal?.aborted) {
       try {
@@ -107,7 +122,8 @@ export class CheckpointPrimary {
       } catch (error) {
         if (signal?.aborted) return;
         if (this.sourceFailure !== undefined || !isLoss(error)) throw error;
-        onLost?.(reasonOf(error));
+        const notices = [reasonOf(error), await this.commit?.lost()];
+        onLost?.(notices.filter((notice) => notice !== undefined).join("; "));
         await sleep(retryMs, undefined, signal ? { signal } : {}).catch(() => undefined);
       }
     }
@@ -151,14 +167,25 @@ export class CheckpointPrimary {
 
   private async capture(signal: AbortSignal | undefined): Promise<Captured> {
     const beganAt = performance.now();
+    const { commit, isFull, options } = this;
+    let seal: OutputSeal | undefined;
+    const sealing = async (): Promise<void> => {
+      seal = await commit?.seal(!isFull);
+    };
+    const justBefore = commit ? sealing : undefined;
     try {
-      const epoch = await this.options.source.epoch(this.shadow, { signal });
-      this.captured = { epoch, beganAt, captureMs: performance.now() - beganAt };
+      const epoch = await options.source.epoch(this.shadow, { signal, justBefore });
+      if (commit && !seal) throw new Error("the source of epochs does not say when output ends");
+      this.captured = { epoch, seal, beganAt, captureMs: performance.now() - beganAt };
       return this.captured;
     } catch (error) {
-      this.sourceFailure = error;
-      throw error;
+      throw this.failed(error);
     }
+  }
+
+  private failed(error: unknown): unknown {
+    this.sourceFailure = error;
+    return error;
   }
 
   /** The last epoch that the backup has need not be the last one that we know of. */
@@ -182,7 +209,7 @@ export class CheckpointPrimary {
   /** Sends what was captured; `stored` resolves when it is durable. */
   private async send(
     session: PrimarySession,
-    { epoch: captured, beganAt, captureMs }: Captured,
+    { epoch: captured, seal, beganAt, captureMs }: Captured,
   ): Promise<{ stored: Promise<void> }> {
     const { shadow, isFull, encoder } = this;
     const { deviceState, pauseMs } = captured;
@@ -193,23 +220,22 @@ export class CheckpointPrimary {
     this.captured = undefined;
     const before = session.sentBytes;
     const timeMs = Math.round(performance.timeOrigin + beganAt);
-    const { stored } = await session.send({
-      epoch,
-      checksum,
-      isFull,
-      timeMs,
-      memory: encoder.memory(shadow, changes),
-      devices: encoder.devices(deviceState, isFull ? undefined : this.deviceState),
-    });
-    const reported = stored.then(() => {
+    const output = seal?.output ?? "free";
+    const memory = encoder.memory(shadow, changes);
+    const devices = encoder.devices(deviceState, isFull ? undefined : this.deviceState);
+    const head = { epoch, checksum, isFull, timeMs, output };
+    const { stored } = await session.send({ ...head, memory, devices });
+    const reported = stored.then(async () => {
       const commitMs = performance.now() - beganAt;
       const wireBytes = session.sentBytes - before;
       this.durable = { epoch, checksum };
       this.deviceState = deviceState;
       this.flight = undefined;
       this.isFull = false;
-      const counts = changes.count();
-      this.options.onEpoch?.({ epoch, isFull, ...counts, wireBytes, pauseMs, captureMs, commitMs });
+      if (seal)
+        await this.commit?.durable(seal).catch((error) => Promise.reject(this.failed(error)));
+      const what = { epoch, isFull, output, ...changes.count(), wireBytes };
+      this.options.onEpoch?.({ ...what, pauseMs, captureMs, commitMs });
     });
     reported.catch(() => undefined); // whoever does not wait learns it from `over`
     return { stored: reported };

@@ -71,7 +71,8 @@ async function writeUndo(
       if (held.length < MAX_HELD_PATCHES) held.push(pages);
     }
     const { checksum, timeMs } = before.head;
-    const head = { kind: "undo", isFull: false, epoch: last.epoch, timeMs, checksum } as const;
+    const { epoch } = last;
+    const head = { kind: "undo", isFull: false, epoch, timeMs, checksum, output: "free" } as const;
     await undo.seal(head, new Uint8Array(0));
     return held;
   } catch (error) {

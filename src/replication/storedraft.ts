@@ -2,6 +2,7 @@
 // memory that they change. Nothing of the replica changes before its commit.
 import { PagefoldError } from "../core/errors.ts";
 import { FINGERPRINT_BYTES } from "../kernels/abi.ts";
+import type { EpochOutput } from "../wire/epochheads.ts";
 import { applyPatch, openPatch } from "./patch.ts";
 import {
   EpochFileWriter,
@@ -20,6 +21,8 @@ export interface EpochEnd {
   readonly deviceState: Uint8Array;
   /** Of the capture; default: now. */
   readonly timeMs?: number;
+  /** Default: "free". */
+  readonly output?: EpochOutput;
 }
 
 /** Says how a draft ended, and with what when it was committed. */
@@ -139,7 +142,7 @@ export async function sealRedo(
   tree: SumTree,
   writer: EpochFileWriter,
   { epoch, isFull }: Pick<EpochHead, "epoch" | "isFull">,
-  { checksum, deviceState, timeMs = Date.now() }: EpochEnd,
+  { checksum, deviceState, timeMs = Date.now(), output = "free" }: EpochEnd,
 ): Promise<EpochHead> {
   if (deviceState.length > MAX_DEVICE_STATE_BYTES) {
     const reason = `${deviceState.length} bytes are over ${MAX_DEVICE_STATE_BYTES}`;
@@ -151,7 +154,7 @@ export async function sealRedo(
     const reason = `the memory has checksum ${has}, not ${wanted}`;
     throw new PagefoldError("MISMATCH", `${state.files.path}: epoch ${epoch}: ${reason}`);
   }
-  const head = { kind: "redo", isFull, epoch, timeMs, checksum: found } as const;
+  const head = { kind: "redo", isFull, epoch, timeMs, checksum: found, output } as const;
   try {
     await writer.seal(head, deviceState);
   } catch (error) {

@@ -4,7 +4,7 @@
 //   0   "PFEPOCH1"             56  u64 XXH64 of the device state
 //   8   u8 1 redo, 2 undo      64  16 checksum of the memory that the patches lead to
 //   9   u8 1 full: no patches, the memory came as a whole
-//   10  u16 0                  80  u64 changed pages
+//   10  u8 output, u8 0        80  u64 changed pages
 //   12  u32 chunks             88  u64 changed blocks
 //   16  u64 epoch              96  24 × 0
 //   24  u64 time, ms           120 u64 XXH64 of bytes 0–119
@@ -14,6 +14,7 @@
 // A chunk: u64 XXH64 of what follows it, u32 length, u32 0, a patch.
 import { PagefoldError } from "../core/errors.ts";
 import { type Checksum, loadChecksum } from "../wire/checksum.ts";
+import { EPOCH_OUTPUTS, type EpochOutput } from "../wire/epochheads.ts";
 import { MAX_PATCH_BYTES, openPatch, type Patch } from "./patch.ts";
 import type { StoreFile, StoreFiles } from "./storefiles.ts";
 
@@ -36,6 +37,7 @@ export interface EpochHead {
   readonly deviceBytes: number;
   /** Of the memory that the patches lead to. */
   readonly checksum: Uint8Array;
+  readonly output: EpochOutput;
 }
 
 export const epochName = (epoch: number, kind: EpochKind): string => `epoch-${epoch}.${kind}`;
@@ -91,7 +93,7 @@ export class EpochFileWriter {
 
   /** Makes it durable under its name: after this it counts. */
   async seal(
-    head: Pick<EpochHead, "kind" | "isFull" | "epoch" | "timeMs" | "checksum">,
+    head: Pick<EpochHead, "kind" | "isFull" | "epoch" | "timeMs" | "checksum" | "output">,
     deviceState: Uint8Array,
   ): Promise<void> {
     await this.file.write(deviceState, this.end);
@@ -100,6 +102,7 @@ export class EpochFileWriter {
     bytes.set(MAGIC);
     view.setUint8(8, head.kind === "redo" ? 1 : 2);
     view.setUint8(9, head.isFull ? 1 : 0);
+    view.setUint8(10, EPOCH_OUTPUTS.indexOf(head.output));
     view.setUint32(12, this.chunkCount, true);
     view.setBigUint64(16, BigInt(head.epoch), true);
     view.setBigUint64(24, BigInt(head.timeMs), true);
@@ -150,6 +153,7 @@ export class EpochFileReader {
     this.head = {
       kind: bytes[8] === 1 ? "redo" : "undo",
       isFull: bytes[9] === 1,
+      output: EPOCH_OUTPUTS[bytes[10]],
       epoch: number(16),
       timeMs: number(24),
       chunkBytes: number(32),

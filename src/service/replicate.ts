@@ -5,10 +5,12 @@ import { openQmp } from "../qemu/qmp.ts";
 import { type StoredEpoch, serveCheckpoints } from "../replication/backup.ts";
 import type { CaptureKind } from "../replication/devicestate.ts";
 import { GuestCapture } from "../replication/guestcapture.ts";
+import { OutputFilters } from "../replication/outputfilters.ts";
 import { CheckpointPrimary, type EpochReport } from "../replication/primary.ts";
 import { type ResumeFile, resumeFiles, resumeInto, writeRamFile } from "../replication/resume.ts";
 import { resumeStream } from "../replication/resumestream.ts";
 import { ReplicaStore } from "../replication/store.ts";
+import type { EpochHead } from "../replication/storeepoch.ts";
 import { parseAddress, refuseUnprotected } from "../transport/address.ts";
 import { connect } from "../transport/connect.ts";
 import { listen } from "../transport/listen.ts";
@@ -37,20 +39,30 @@ export interface PrimaryServiceOptions extends ReplicateOptions {
   readonly granularity?: "block" | "page" | undefined;
   /** Somebody else sees to it that disks and memory belong together. */
   readonly allowWritableDisks?: boolean | undefined;
+  /** Network backends whose output is held until the epoch that knows of it is durable. */
+  readonly holdOutput?: readonly string[] | undefined;
+  /** Let output go while the backup is lost; what it has may be behind then. */
+  readonly unprotect?: boolean | undefined;
   readonly onEpoch?: ((report: EpochReport) => void) | undefined;
 }
 
 /** Replicates until `signal` aborts; the guest runs on. USAGE, CONNECTION (its monitor). */
 export async function replicatePrimary(options: PrimaryServiceOptions): Promise<void> {
-  const { signal, onNotice, capture: kind, allowWritableDisks } = options;
+  const { signal, onNotice, capture: kind, allowWritableDisks, holdOutput = [] } = options;
+  if (options.unprotect && holdOutput.length === 0) {
+    throw new PagefoldError("USAGE", "--unprotect is for output that is held: name --hold-output");
+  }
   const { address, tls } = await placeOf("--connect", options);
   const qmp = await openQmp(options.qmpPath, signal ? { signal } : {});
   try {
     await using source = await GuestCapture.open(qmp, { kind, allowWritableDisks });
+    using output = await OutputFilters.open(qmp, holdOutput);
     const primary = new CheckpointPrimary({
       source,
       intervalMs: options.intervalMs,
       granularity: options.granularity,
+      output: holdOutput.length > 0 ? output : undefined,
+      unprotect: options.unprotect,
       connect: () => connect(address, { ...tls, ...(signal ? { signal } : {}) }),
       onEpoch: options.onEpoch,
       onLost: onNotice,
@@ -115,6 +127,8 @@ export interface ResumeOptions {
   readonly epoch?: number | undefined;
   /** Where the file of the guest's RAM goes, for one that was captured from a shared file. */
   readonly ramFile?: string | undefined;
+  /** Resume also what the world may have heard more of. Default: false. */
+  readonly allowBehind?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -133,6 +147,7 @@ export async function resumeReplica(options: ResumeOptions): Promise<ResumeRepor
   const { last, identity } = store;
   if (!last) throw new PagefoldError("INPUT", `${directory}: no epoch was committed yet`);
   await using reader = await store.read(options.epoch ?? last.epoch);
+  if (!options.allowBehind) refuseBehind(reader.head, last.epoch);
   const deviceState = await reader.deviceState();
   const ramFiles = placed(resumeFiles(identity, deviceState), ramFile);
   const { epoch, timeMs } = reader.head;
@@ -141,6 +156,17 @@ export async function resumeReplica(options: ResumeOptions): Promise<ResumeRepor
     await resumeInto(incomingPath, resumeStream(identity, deviceState, reader, signal), signal);
   });
   return { epoch, timeMs, ramFiles: ramFiles.map(({ path }) => path) };
+}
+
+/** Whoever had output held wants no guest back that the world is ahead of. */
+function refuseBehind({ epoch, output }: EpochHead, lastEpoch: number): void {
+  if (output === "free" || (output === "held" && epoch === lastEpoch)) return;
+  const reason =
+    output === "held"
+      ? `what epochs up to ${lastEpoch} have sent has left`
+      : "its output was not held all the time, or need not be held without a backup";
+  const way = "--allow-behind resumes it nevertheless";
+  throw new PagefoldError("USAGE", `epoch ${epoch} may be behind the world: ${reason}: ${way}`);
 }
 
 function placed(files: readonly ResumeFile[], ramFile: string | undefined): readonly ResumeFile[] {

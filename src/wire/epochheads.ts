@@ -13,6 +13,14 @@ const MAX_PART_BYTES = 1 << 20;
 export const EpochPart = { MEMORY: 1, DEVICES: 2 } as const;
 export type EpochPart = (typeof EpochPart)[keyof typeof EpochPart];
 
+/**
+ * Whether the world may have heard more of a guest than its epoch knows. Held: it has not while
+ * this is the last epoch. Behind: it was to be so, but is not, or need not stay so. Free: nobody
+ * has held anything.
+ */
+export const EPOCH_OUTPUTS = ["free", "held", "behind"] as const;
+export type EpochOutput = (typeof EPOCH_OUTPUTS)[number];
+
 /** An epoch that is durable; number 0: there is none. */
 export interface DurableEpoch {
   readonly epoch: number;
@@ -34,6 +42,7 @@ export interface SealHead extends DurableEpoch {
   readonly isFull: boolean;
   /** When the guest stood still: milliseconds since 1970. */
   readonly timeMs: number;
+  readonly output: EpochOutput;
 }
 
 export function encodePrimary(identity: string): Uint8Array {
@@ -89,12 +98,13 @@ export function decodePart(frame: SessionFrame): PartHead {
   return { epoch, part: part as EpochPart, isFull, contentBytes, bodyHash };
 }
 
-export function encodeSeal({ epoch, checksum, isFull, timeMs }: SealHead): Uint8Array {
+export function encodeSeal({ epoch, checksum, isFull, timeMs, output }: SealHead): Uint8Array {
   const writer = new ByteWriter();
   writer.varint(epoch);
   writer.u8(isFull ? 1 : 0);
   writer.varint(timeMs);
   writer.raw(checksum);
+  writer.u8(EPOCH_OUTPUTS.indexOf(output));
   return writer.take();
 }
 
@@ -104,8 +114,10 @@ export function decodeSeal(frame: SessionFrame): SealHead {
   const isFull = readFlag(reader);
   const timeMs = reader.varint();
   const checksum = reader.raw(CHECKSUM_BYTES).slice();
+  const code = reader.u8();
+  const output = EPOCH_OUTPUTS.at(code) ?? reader.fail(`output ${code}`);
   reader.end();
-  return { epoch, checksum, isFull, timeMs };
+  return { epoch, checksum, isFull, timeMs, output };
 }
 
 export function encodeStored(epoch: number): Uint8Array {

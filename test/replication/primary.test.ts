@@ -2,59 +2,13 @@
 // that was captured, whatever becomes of the link.
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { type BackupOptions, serveCheckpoints } from "../../src/replication/backup.ts";
 import { CheckpointPrimary, type EpochReport } from "../../src/replication/primary.ts";
-import { ReplicaStore } from "../../src/replication/store.ts";
-import type { Connection } from "../../src/transport/connection.ts";
-import { loopbackPair } from "../../src/transport/loopback.ts";
 import { temporaryFolder } from "../support/folder.ts";
+import { MadeBackup } from "../support/madebackup.ts";
 import { MadeGuest } from "../support/madeguest.ts";
 import { randomSeed, seededRandom } from "../support/random.ts";
 
 const LIMIT_MS = 60_000;
-
-/** Serves every connection that the primary makes, into one directory. */
-class MadeBackup {
-  readonly folder: string;
-  readonly endings: string[] = [];
-  /** Its side of the connection that there is. */
-  connection: Connection | undefined;
-  private serving: Promise<unknown> = Promise.resolve();
-  private readonly more: Partial<BackupOptions>;
-
-  constructor(folder: string, more: Partial<BackupOptions> = {}) {
-    this.folder = folder;
-    this.more = more;
-  }
-
-  readonly connect = async (): Promise<Connection> => {
-    await this.serving;
-    const [left, connection] = loopbackPair();
-    this.connection = connection;
-    this.serving = serveCheckpoints({
-      connection,
-      open: (identity) => ReplicaStore.open(this.folder, { identity }),
-      ...this.more,
-    }).catch((error: Error) => this.endings.push(error.message));
-    return left;
-  };
-
-  /** Resolves when nobody writes to the directory. */
-  async ended(): Promise<void> {
-    await this.serving;
-  }
-
-  /** Memory of the last epoch. */
-  async memory(frameCount: number): Promise<{ epoch: number; memory: Uint8Array }> {
-    await this.serving;
-    await using store = await ReplicaStore.open(this.folder);
-    const epoch = store.last?.epoch ?? 0;
-    await using reader = await store.read(epoch);
-    const memory = new Uint8Array(frameCount * 4096);
-    await reader.read(0, frameCount, memory);
-    return { epoch, memory };
-  }
-}
 
 /** Replicates until `isEnough`, and returns what was reported. */
 async function replicate(

@@ -5,6 +5,8 @@ import type { SeededRandom } from "./random.ts";
 
 const PAGE_BYTES = 4096;
 
+type Hooks = { justBefore?: (() => Promise<void>) | undefined };
+
 export class MadeGuest {
   readonly memory: Uint8Array;
   readonly identity: GuestIdentity;
@@ -39,7 +41,8 @@ export class MadeGuest {
   }
 
   /** Hands all pages out in a shuffled order, some of them twice. */
-  async epoch(sink: CaptureSink): Promise<CapturedEpoch> {
+  async epoch(sink: CaptureSink, { justBefore }: Hooks = {}): Promise<CapturedEpoch> {
+    await justBefore?.();
     this.work(30);
     const { memory, random, identity } = this;
     this.epochs.push(memory.slice());

@@ -17,8 +17,8 @@ class StuckSink extends MemorySink {
 
 const [path, kind] = process.argv.slice(2);
 const capture = await GuestCapture.open(await openQmp(path), { kind: kind as CaptureKind });
-const whileStopped = (): Promise<void> => {
+const justBefore = (): Promise<void> => {
   console.log("here");
   return new Promise(() => undefined);
 };
-await capture.epoch(new StuckSink(), kind === "shared" ? { whileStopped } : {});
+await capture.epoch(new StuckSink(), kind === "shared" ? { justBefore } : {});
