@@ -3,6 +3,8 @@
 
 export interface Candidate {
   name: string;
+  /** Before each run, not timed. */
+  prepare?(): void | Promise<void>;
   /** One run, timed as a whole; returns the bytes it handled. */
   run(): number | Promise<number>;
 }
@@ -23,6 +25,7 @@ export async function takeTurns(
   const timings = candidates.map(({ name }): Timing => ({ name, bytes: 0, elapsedMs: [] }));
   for (let round = -1; round < rounds; round++) {
     for (const [i, candidate] of candidates.entries()) {
+      await candidate.prepare?.();
       const start = performance.now();
       const bytes = await candidate.run();
       const elapsedMs = performance.now() - start;
