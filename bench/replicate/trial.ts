@@ -5,7 +5,12 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Failover } from "../../scripts/vm/failover.ts";
 import type { Gang, Workload } from "../../scripts/vm/gang.ts";
-import { type Replicator, startBackup, startPrimary } from "../../scripts/vm/replicator.ts";
+import {
+  addressOf,
+  type Replicator,
+  startBackup,
+  startPrimary,
+} from "../../scripts/vm/replicator.ts";
 import { usageOf } from "../../scripts/vm/usage.ts";
 import type { EpochReport } from "../../src/index.ts";
 import { BeatWatch } from "./beats.ts";
@@ -91,14 +96,15 @@ async function replicated(
   const [from, to] = gang.hosts;
   const words = ["--interval", `${intervalMs}ms`, "--capture", capture];
   words.push("--granularity", granularity);
+  const address = addressOf(to);
   const ends: Replicator[] = [];
   const isShared = capture === "shared";
   const failover = await Failover.prepare(guest, { host: to, arrival: "starts", isShared });
   let hasMoved = false;
   try {
-    const backup = await startBackup(directory, { to });
+    const backup = await startBackup(directory, { host: to, address });
     ends.push(backup);
-    const primary = startPrimary(guest, from, { to, words });
+    const primary = startPrimary(guest, { host: from, address, words });
     ends.push(primary);
     await primary.epochsMore(2);
     const first = primary.epochs.length;

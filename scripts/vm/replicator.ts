@@ -74,32 +74,34 @@ export class Replicator {
   }
 }
 
-export interface ReplicationPlace {
+/** One end of a replication. */
+export interface EndOptions {
+  /** Where its process runs. */
+  host: Host;
   /** Where the backup listens. */
-  to: Host;
-  /** More words for that end. */
+  address: string;
   words?: readonly string[];
-  port?: number;
+}
+
+/** Over the link between the hosts. */
+export function addressOf(backup: Host): string {
+  return `${backup.address}:${PORT}`;
 }
 
 /** Resolves when it waits for a primary. */
 export async function startBackup(
   directory: string,
-  { to, words = [], port = PORT }: ReplicationPlace,
+  { host, address, words = [] }: EndOptions,
 ): Promise<Replicator> {
-  const listen = ["--listen", `${to.address}:${port}`, "--insecure"];
-  const backup = new Replicator(to, "backup", ...listen, "--dir", directory, ...words);
+  const place = ["--listen", address, "--insecure", "--dir", directory];
+  const backup = new Replicator(host, "backup", ...place, ...words);
   await backup.reaches(({ lines }) => lines.some((line) => line.includes("waiting at")));
   return backup;
 }
 
 /** Takes the monitor of the guest until it is killed. */
-export function startPrimary(
-  guest: Guest,
-  from: Host,
-  { to, words = [], port = PORT }: ReplicationPlace,
-): Replicator {
+export function startPrimary(guest: Guest, { host, address, words = [] }: EndOptions): Replicator {
   guest.leaveMonitor();
-  const connect = ["--connect", `${to.address}:${port}`, "--insecure"];
-  return new Replicator(from, "primary", "--qmp", `unix:${guest.qmpPath}`, ...connect, ...words);
+  const place = ["--qmp", `unix:${guest.qmpPath}`, "--connect", address, "--insecure"];
+  return new Replicator(host, "primary", ...place, ...words);
 }
