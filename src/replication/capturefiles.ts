@@ -2,10 +2,13 @@
 // them, copied while the guest stands still.
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { PagefoldError, reasonOf } from "../core/errors.ts";
+import { PAGE_BYTES } from "../core/page.ts";
+import { createMemory } from "../kernels/load.ts";
 import type { Qmp } from "../qemu/qmp.ts";
 
-/** Files are copied into pieces of this size. */
+/** Files are copied into pieces of this size, several of which share a linear memory. */
 const PIECE_BYTES = 64 << 20;
+const MEMORY_BYTES = 1 << 30;
 /** Reads that are under way at a time: the system copies on as many processors. */
 const READERS = 2;
 
@@ -74,9 +77,15 @@ export class FileCopy {
   private constructor(file: SharedFile, handle: FileHandle) {
     this.file = file;
     this.handle = handle;
-    // Taken and touched here, because the guest waits while they are filled.
-    for (let left = file.byteLength; left > 0; left -= PIECE_BYTES) {
-      this.pieces.push(new Uint8Array(Math.min(left, PIECE_BYTES)).fill(1));
+    // Taken and touched here, because the guest waits while they are filled. Linear memory begins
+    // at a page of the system: large arrays do not, and to those it copies at a third of the speed.
+    for (let left = file.byteLength; left > 0; left -= MEMORY_BYTES) {
+      const byteLength = Math.min(left, MEMORY_BYTES);
+      const bytes = new Uint8Array(createMemory(byteLength).buffer, 0, byteLength);
+      for (let at = 0; at < byteLength; at += PAGE_BYTES) bytes[at] = 1;
+      for (let at = 0; at < byteLength; at += PIECE_BYTES) {
+        this.pieces.push(bytes.subarray(at, at + PIECE_BYTES));
+      }
     }
   }
 
