@@ -90,13 +90,29 @@ export class KnownBase {
   /** Finds frames of the base that hold what is new in changed ones; tells them by entry. */
   async search({ frames, windows }: Changes, signal: AbortSignal | undefined) {
     const { name, file } = this.source;
-    const found = await searchBase(this.parts, { name, ...file }, windows, signal);
+    const searched = { name, ...file };
+    const found = await searchBase(this.parts, searched, this.distinctFrames(), windows, signal);
     const entriesOf = new Map<number, readonly number[]>();
     for (const [i, sources] of found.entries()) {
       const entries = sources.flatMap((frame) => this.entry(frame) ?? []);
       if (entries.length > 0) entriesOf.set(frames[i], entries);
     }
     return entriesOf;
+  }
+
+  /** The first frame of each entry: what others hold stands there as well, or is nothing. */
+  private distinctFrames(): Uint32Array {
+    const { entries } = this;
+    const frames = new Uint32Array(entries.length);
+    const seen = new Uint8Array(this.parts.scope.entryCount);
+    let count = 0;
+    for (let frame = 0; frame < entries.length; frame++) {
+      const entry = entries[frame];
+      if (entry === NO_ENTRY || seen[entry] === 1) continue;
+      seen[entry] = 1;
+      frames[count++] = frame;
+    }
+    return frames.subarray(0, count);
   }
 
   private async walk(

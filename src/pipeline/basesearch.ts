@@ -5,7 +5,7 @@ import { slabPart } from "../core/slab.ts";
 import { type Kernels, NO_ENTRY } from "../kernels/abi.ts";
 import type { WorkPool } from "../pool/pool.ts";
 import { FILTER_BYTES, FOUND_BYTES } from "../pool/searchtask.ts";
-import { consecutiveFrames } from "./batch.ts";
+import { type FrameList, listedFrames } from "./batch.ts";
 import { inputError } from "./inputerror.ts";
 import type { SlabPool } from "./slabs.ts";
 import { inOrder, readList, type SurveyedFile } from "./surveyed.ts";
@@ -26,12 +26,13 @@ export interface SearchParts {
 }
 
 /**
- * For each list of windows (hashes) the frames of the base that have most of them, best first.
- * Lists that would fill the table are left out.
+ * For each list of windows (hashes) those of `frames`, which rise, that have most of them, best
+ * first. Lists that would fill the table are left out.
  */
 export async function searchBase(
   { arena, kernels, pool, slabs }: SearchParts,
   base: SurveyedFile,
+  frames: Uint32Array,
   windows: readonly Uint32Array[],
   signal: AbortSignal | undefined,
 ): Promise<number[][]> {
@@ -58,21 +59,24 @@ export async function searchBase(
     kernels.insertWindows(tablePtr, bits, filterPtr, hashes, listBytes / 4, places);
     const note = (slabPtr: number, count: number): void =>
       noteFound(arena, tablePtr, slabPart(slabPtr, "pages"), count);
+    const listed = (first: number, count: number): FrameList =>
+      listedFrames(frames.subarray(first, first + count));
     await inOrder(
       slabs,
-      base.map.frameCount,
-      async (slabPtr, firstFrame, pageCount) => {
-        const runs = readList(base.map, consecutiveFrames(firstFrame, pageCount));
+      frames.length,
+      async (slabPtr, first, pageCount) => {
+        const runs = readList(base.map, listed(first, pageCount));
         const table = { tablePtr, bits, filterPtr };
-        const task = { kind: "search", slabPtr, pageCount, firstFrame, fd: base.fd, runs } as const;
+        const task = { kind: "search", slabPtr, pageCount, first, fd: base.fd, runs } as const;
         const { foundCount, fault } = await pool.run({ ...task, ...table });
         if (fault) throw inputError(base.name, fault);
         return foundCount;
       },
-      (slabPtr, _frame, _pageCount, foundCount) => note(slabPtr, foundCount),
+      (slabPtr, _first, _pageCount, foundCount) => note(slabPtr, foundCount),
       signal,
     );
-    return votes(arena, tablePtr, places, kept);
+    const found = votes(arena, tablePtr, places, kept);
+    return found.map((list) => list.map((index) => frames[index]));
   } finally {
     arena.release(region);
   }
@@ -88,7 +92,7 @@ function listsWithin(windows: readonly Uint32Array[], limit: number): number {
   return count;
 }
 
-/** The first frame that has a window stays. */
+/** The first frame that has a window stays; frames are told by their place in the list. */
 function noteFound({ words }: Arena, tablePtr: number, foundPtr: number, count: number): void {
   for (let at = foundPtr / 4; at < foundPtr / 4 + count * (FOUND_BYTES / 4); at += 2) {
     const frame = tablePtr / 4 + words[at] * 2 + 1;

@@ -37,7 +37,7 @@ export function consecutiveFrames(first: number, length: number): FrameList {
   return { length, first, last: first + length - 1, at: (page) => first + page };
 }
 
-export function listedFrames(frames: readonly number[]): FrameList {
+export function listedFrames(frames: ArrayLike<number>): FrameList {
   return {
     length: frames.length,
     first: frames[0],

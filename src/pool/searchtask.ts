@@ -11,7 +11,7 @@ export const FOUND_BYTES = 8;
 
 export function runSearch(context: TaskContext, task: SearchTask): TaskResults["search"] {
   const { kernels, bytes, scratch } = context;
-  const { slabPtr, pageCount, firstFrame, tablePtr, bits } = task;
+  const { slabPtr, pageCount, first, tablePtr, bits } = task;
   const [into, seen, out] = [scratch.candidates, scratch.deltas, slabPart(slabPtr, "pages")];
   const capacity = (slabPart(slabPtr, "records") - out) / FOUND_BYTES;
   bytes.fill(0, seen, seen + 2 ** bits / 8);
@@ -23,7 +23,7 @@ export function runSearch(context: TaskContext, task: SearchTask): TaskResults["
     foundCount += kernels.searchWindows(
       into,
       count,
-      firstFrame + page,
+      first + page,
       tablePtr,
       bits,
       task.filterPtr,

@@ -38,12 +38,13 @@ export interface CompareTask {
   readonly anchors: AnchorView | undefined;
 }
 
-/** Looks for windows of changed pages in frames of a base; see searchtask.ts. */
+/** Looks for windows of changed pages in listed frames of a base; see searchtask.ts. */
 export interface SearchTask extends FilePages {
   readonly kind: "search";
   readonly slabPtr: number;
   readonly pageCount: number;
-  readonly firstFrame: number;
+  /** What stands for the first page: its place in the list. */
+  readonly first: number;
   /** A table of 2^bits windows and its filter, see assembly/windows.ts. */
   readonly tablePtr: number;
   readonly bits: number;
@@ -131,13 +132,15 @@ export type ClusterVerdict =
     }
   | string;
 
-/** Restores the pages of a batch of a session; see unfoldtask.ts. */
+/** Restores pages into a slab; see unfoldtask.ts. */
 export interface UnfoldTask {
   readonly kind: "unfold";
   readonly slabPtr: number;
   /** Spans in the slab. */
   readonly spanCount: number;
   readonly places: PlacesRegion;
+  /** Of an archive that was made against one; sessions have none. */
+  readonly base?: RestoreBase | undefined;
 }
 
 export type Task =
