@@ -12,6 +12,7 @@ export { survey } from "./survey";
 export { tableBytes, tableCount, tableEntry, tableInit, tableLookup } from "./table";
 export { sketchBytes, sketchInit, sketchInsert, sketchLookup } from "./sketchtable";
 export { packDeltas, packPages } from "./cluster";
+export { findPieces, indexPieces } from "./pieces";
 export { describePages, planPages } from "./plan";
 export { insertWindows, newWindows, searchWindows } from "./windows";
 export { zstdCompress, zstdCompressAfter } from "./zstd/compress";

@@ -125,6 +125,9 @@
 /** All that compressing a Zstandard frame needs: assembly/zstd/encodelayout.ts says what for. */
 // @ts-ignore: decorator
 @inline export const ZSTD_COMPRESS_SCRATCH_BYTES: u32 = 2621440;
+/** All that compressing one behind a prefix needs. */
+// @ts-ignore: decorator
+@inline export const ZSTD_AFTER_SCRATCH_BYTES: u32 = 4194304;
 
 /** A decoding context of Zstandard, which assembly/zstd/decodecontext.ts draws. */
 // @ts-ignore: decorator

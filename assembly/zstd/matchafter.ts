@@ -1,5 +1,5 @@
 // The match finder of frames that follow known content (a prefix, which reader and writer have):
-// lazy, with one candidate for the next 8 bytes and one for the next 5, the repeat offsets, and a
+// lazy, with two candidates for the next 8 bytes and one for the next 5, the repeat offsets, and a
 // distance that the caller knows: where older versions of the same bytes stand. It writes what
 // matchfast.ts writes.
 //
@@ -23,13 +23,15 @@ import {
 /** The distance of older versions. */
 // @ts-ignore: decorator
 @inline const STATE_HOME: usize = 24;
-/** The first byte that the search has not entered yet. */
+/** Places of both tables; one for 8 bytes holds the last two positions. */
 // @ts-ignore: decorator
-@inline const LOG: u32 = 17;
+@inline const LOG: u32 = 18;
 // @ts-ignore: decorator
 @inline const SHORT: usize = STATE_TABLES;
 // @ts-ignore: decorator
 @inline const LONG: usize = SHORT + (4 << LOG);
+// @ts-ignore: decorator
+@inline const TABLES_END: usize = LONG + (8 << LOG);
 /** Of the prefix, one in so many positions is entered. */
 // @ts-ignore: decorator
 @inline const PREFIX_STEP: usize = 2;
@@ -62,8 +64,7 @@ export function findAfterInit(state: usize, prefix: usize, src: usize, home: u32
   const isInReach = home != 0 && <usize>home <= src - prefix;
   store<u32>(state, isInReach ? home : 1, STATE_HOME);
   const first = i32x4.splat(<i32>prefix);
-  const end = LONG + (4 << LOG);
-  for (let at = state + SHORT; at < state + end; at += 32) {
+  for (let at = state + SHORT; at < state + TABLES_END; at += 32) {
     v128.store(at, first);
     v128.store(at, first, 16);
   }
@@ -142,10 +143,14 @@ function best(ip: usize, anchor: usize, blockEnd: usize, state: usize): u64 {
   const word = load<u64>(ip);
   const longAt = longPlace(word, state);
   const shortAt = shortPlace(word, state);
-  const long = <usize>load<u32>(longAt, LONG);
+  const latest = <usize>load<u32>(longAt, LONG);
+  const before = <usize>load<u32>(longAt, LONG + 4);
   const short = <usize>load<u32>(shortAt, SHORT);
-  store<u32>(longAt, <u32>ip, LONG);
-  store<u32>(shortAt, <u32>ip, SHORT);
+  if (latest != ip) {
+    store<u32>(longAt, <u32>ip, LONG);
+    store<u32>(longAt, <u32>latest, LONG + 4);
+    store<u32>(shortAt, <u32>ip, SHORT);
+  }
   const first = <usize>load<u32>(state);
   const second = <usize>load<u32>(state, 4);
   const third = <usize>load<u32>(state, 8);
@@ -155,26 +160,23 @@ function best(ip: usize, anchor: usize, blockEnd: usize, state: usize): u64 {
   match = tryRepeat(match, ip, word, second, blockEnd, REPEAT_COST);
   match = tryRepeat(match, ip, word, third, blockEnd, REPEAT_COST + 1);
   if (lengthOf(match) >= ENOUGH) return match;
-  if (home != first && home != second && home != third) {
-    if (load<u32>(ip - home) == <u32>word) {
-      const end = matchEnd(ip + 4, home, blockEnd);
-      match = max(match, weighed(end - ip, home, MATCH_COST + 14));
-    }
+  if (home != first && home != second && home != third && load<u32>(ip - home) == <u32>word) {
+    match = tryAt(match, ip, 4, ip - home, blockEnd);
   }
-  if (load<u64>(long) == word && long != ip) {
-    const end = matchEnd(ip + 8, ip - long, blockEnd);
-    match = max(match, weighed(end - ip, ip - long, costOf(ip - long)));
-  } else if (load<u32>(short) == <u32>word && short != ip) {
-    const end = matchEnd(ip + 4, ip - short, blockEnd);
-    match = max(match, weighed(end - ip, ip - short, costOf(ip - short)));
-  }
+  if (before != ip && load<u64>(before) == word) match = tryAt(match, ip, 8, before, blockEnd);
+  if (latest != ip && load<u64>(latest) == word) return tryAt(match, ip, 8, latest, blockEnd);
+  if (short != ip && load<u32>(short) == <u32>word) return tryAt(match, ip, 4, short, blockEnd);
   return match;
 }
 
+/** The better of a match and one with `from`, of which `known` bytes are known to be equal. */
 // @ts-ignore: decorator
 @inline
-function costOf(distance: usize): i32 {
-  return MATCH_COST + <i32>(31 - clz(<u32>distance));
+function tryAt(match: u64, ip: usize, known: usize, from: usize, blockEnd: usize): u64 {
+  const distance = ip - from;
+  const length = matchEnd(ip + known, distance, blockEnd) - ip;
+  const cost = MATCH_COST + 31 - <i32>clz(<u32>distance);
+  return max(match, weighed(length, distance, cost));
 }
 
 // @ts-ignore: decorator
@@ -219,14 +221,16 @@ function nameOffset(state: usize, distance: u32, isBare: bool): u32 {
 // @ts-ignore: decorator
 @inline
 function enter(at: usize, word: u64, state: usize): void {
-  store<u32>(longPlace(word, state), <u32>at, LONG);
+  const place = longPlace(word, state);
+  store<u32>(place, load<u32>(place, LONG), LONG + 4);
+  store<u32>(place, <u32>at, LONG);
   store<u32>(shortPlace(word, state), <u32>at, SHORT);
 }
 
 // @ts-ignore: decorator
 @inline
 function longPlace(word: u64, state: usize): usize {
-  return state + (<usize>((word * 0xcf1bbcdcb7a56463) >>> <u64>(64 - LOG)) << 2);
+  return state + (<usize>((word * 0xcf1bbcdcb7a56463) >>> <u64>(64 - LOG)) << 3);
 }
 
 // @ts-ignore: decorator

@@ -42,6 +42,7 @@ export const RUN_STORED = 3;
 export const RUN_DELTA = 4;
 export const RUN_EQUAL = 5;
 export const ZSTD_COMPRESS_SCRATCH_BYTES = 2_621_440;
+export const ZSTD_AFTER_SCRATCH_BYTES = 4_194_304;
 export const ZSTD_DECODE_BYTES = 153_888;
 export const ZSTD_MAX_WINDOW_BYTES = 134_217_728;
 // Why a decoder of Zstandard refuses (assembly/layout.ts), as negative results:

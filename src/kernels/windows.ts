@@ -1,5 +1,5 @@
-// The kernels that look for what is new in changed pages (assembly/windows.ts), as the loader gives
-// them; abi.ts has the others.
+// The kernels that look for what is new in changed pages (assembly/windows.ts, pieces.ts), as the
+// loader gives them; abi.ts has the others.
 
 export interface WindowKernels {
   /** Hashes (u32) of windows of a page that are not in the older one; see assembly/windows.ts. */
@@ -32,5 +32,18 @@ export interface WindowKernels {
     listPtr: number,
     outPtr: number,
     capacity: number,
+  ): number;
+  /** Fills a table of 2^bits places (u32) with windows of pages; see assembly/pieces.ts. */
+  indexPieces(pagesPtr: number, pageCount: number, tablePtr: number, bits: number): void;
+  /** Marks (u64 a page) the blocks of indexed pages where new content stands; returns its bytes. */
+  findPieces(
+    newPtr: number,
+    olderPtr: number,
+    length: number,
+    pagesPtr: number,
+    pageCount: number,
+    tablePtr: number,
+    bits: number,
+    marksPtr: number,
   ): number;
 }

@@ -43,6 +43,15 @@ export class EpochChanges {
     this.old.set(frame, page);
   }
 
+  /** Changed frames, ascending. */
+  frames(): number[] {
+    const frames: number[] = [];
+    for (let frame = 0; frame < this.frameCount; frame++) {
+      if ((this.masks[2 * frame] | this.masks[2 * frame + 1]) !== 0) frames.push(frame);
+    }
+    return frames;
+  }
+
   /** Counts all of a page as changed. */
   noteWhole(frame: number): void {
     this.masks.fill(ALL_BLOCKS, 2 * frame, 2 * frame + 2);

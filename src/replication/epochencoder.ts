@@ -8,11 +8,14 @@ import {
   type EncodedPart,
   encodeIndex,
   gatherBlocks,
+  gatherPieces,
+  inOrder,
   MAX_PART_BLOCKS,
   type PartIndex,
 } from "./memorypart.ts";
 import { MAX_PART_BYTES, PartCodec } from "./partcodec.ts";
 import { bitsOf } from "./patch.ts";
+import { PieceFinder } from "./piecefinder.ts";
 import type { Shadow } from "./shadow.ts";
 
 export interface EpochEncoding {
@@ -29,27 +32,32 @@ export interface EpochEncoding {
 interface Options {
   readonly granularity: Granularity;
   readonly delta: boolean;
-  readonly sharing: boolean;
   readonly compression: boolean;
 }
 
 export class EpochEncoder {
   private readonly options: Options;
   private readonly codec: PartCodec;
+  private readonly finder: PieceFinder | undefined;
 
   constructor(encoding: EpochEncoding = {}, wasm?: Uint8Array | URL) {
     const { granularity = 64, delta = true, sharing = true, compression = true } = encoding;
-    this.options = { granularity, compression, delta, sharing };
+    this.options = { granularity, delta, compression };
     this.codec = new PartCodec(wasm);
+    if (sharing && compression) this.finder = new PieceFinder(wasm);
   }
 
   /** The changed memory, in frame order; the shadow must not change meanwhile. */
   *memory(shadow: Shadow, changes: EpochChanges): Generator<EncodedPart> {
     changes.widen(this.options.granularity);
+    const { delta } = this.options;
+    this.finder?.begin(changes);
     for (const pages of chosen(changes)) {
       const fresh = gatherBlocks(pages, (frame) => shadow.page(frame));
-      const older = this.options.delta ? olderBlocks(pages, changes) : undefined;
-      yield this.memoryPart({ ...pages, pieces: [] }, fresh, older, []);
+      const older = delta ? olderBlocks(pages, changes) : undefined;
+      const pieces = inOrder(this.finder?.find(pages.frames[0], fresh, older) ?? []);
+      const shared = gatherPieces(pieces, (frame) => changes.oldPage(frame) ?? shadow.page(frame));
+      yield this.memoryPart({ ...pages, pieces }, fresh, older, shared);
     }
   }
 

@@ -17,7 +17,9 @@ import { BLOCK_BYTES, bitsOf, eachRun } from "./patch.ts";
 
 export const BLOCKS_PER_PAGE = PAGE_BYTES / BLOCK_BYTES;
 export const MAX_PART_BLOCKS = (1 << 20) / BLOCK_BYTES;
-/** Of each, all pieces together: they have as many blocks at most as a part. */
+/** Pieces so near to each other become one: naming one costs bytes, its content does not. */
+const MAX_GAP_BLOCKS = 8;
+/** All pieces together have as many blocks at most as a part. */
 const MAX_PIECES = 8192;
 const HEAD_BYTES = 16;
 const PAGE_INDEX_BYTES = 16;
@@ -116,6 +118,26 @@ function readPieces(reader: ByteReader, frameCount: number): Piece[] {
     pieces.push({ firstBlock, blockCount });
   }
   return pieces;
+}
+
+/** In order and apart from each other, as many as an index takes. */
+export function inOrder(pieces: readonly Piece[]): Piece[] {
+  const sorted = [...pieces].sort((a, b) => a.firstBlock - b.firstBlock);
+  const joined: Piece[] = [];
+  let [end, left] = [-Infinity, MAX_PART_BLOCKS];
+  for (const { firstBlock, blockCount } of sorted) {
+    const first = firstBlock - end <= MAX_GAP_BLOCKS ? end : firstBlock;
+    const count = Math.min(firstBlock + blockCount - first, left);
+    if (count <= 0) continue;
+    left -= count;
+    const last = joined.at(-1);
+    if (last && first === end) {
+      joined[joined.length - 1] = { ...last, blockCount: last.blockCount + count };
+    } else if (joined.length < MAX_PIECES) joined.push({ firstBlock: first, blockCount: count });
+    else break;
+    end = first + count;
+  }
+  return joined;
 }
 
 /** Frames in which pieces lie, and those that change if `withChanged`: ascending. */

@@ -3,7 +3,7 @@
 // What does not become smaller stays as it is.
 import { PagefoldError } from "../core/errors.ts";
 import type { Kernels } from "../kernels/abi.ts";
-import { ZSTD_COMPRESS_SCRATCH_BYTES, ZSTD_DECODE_BYTES } from "../kernels/layout.ts";
+import { ZSTD_AFTER_SCRATCH_BYTES, ZSTD_DECODE_BYTES } from "../kernels/layout.ts";
 import { compileKernels, createMemory, instantiateKernels } from "../kernels/load.ts";
 
 export const MAX_PART_BYTES = 1 << 20;
@@ -34,7 +34,7 @@ export class PartCodec {
   private readonly bytes: Uint8Array;
 
   constructor(wasm?: Uint8Array | URL) {
-    const scratchBytes = Math.max(ZSTD_COMPRESS_SCRATCH_BYTES, ZSTD_DECODE_BYTES);
+    const scratchBytes = Math.max(ZSTD_AFTER_SCRATCH_BYTES, ZSTD_DECODE_BYTES);
     const memory = createMemory(SCRATCH_PTR + scratchBytes);
     this.kernels = instantiateKernels(compileKernels(wasm), memory);
     this.bytes = new Uint8Array(memory.buffer);
