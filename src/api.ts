@@ -32,6 +32,8 @@ export interface EngineOptions {
   workerUrl?: URL;
   /** The kernels: bytes or a file URL, for bundlers. Default: shipped with the package. */
   wasm?: Uint8Array | URL;
+  /** Of decoded content that each thread keeps, for `serveArchive`. Default: 16 MiB. */
+  cacheBytes?: number;
 }
 
 /**

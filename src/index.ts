@@ -51,6 +51,7 @@ export type { FullDraft } from "./replication/storefull.ts";
 export type { GuestIdentity, RamBlock } from "./replication/storeidentity.ts";
 export type { EpochReader } from "./replication/storereader.ts";
 export { type ReplicaStatus, replicaStatus } from "./replication/storestatus.ts";
+export type { ArchiveServer, ServeOptions } from "./serve/serve.ts";
 export {
   type BackupServiceOptions,
   type PrimaryServiceOptions,
@@ -63,6 +64,7 @@ export {
 } from "./service/replicate.ts";
 export type * from "./service/tunnelapi.ts";
 export type { TunnelTargetOptions } from "./service/tunneltarget.ts";
+export { serveArchive } from "./serving.ts";
 export { openGangSource, serveGangTarget, tunnelSource, tunnelTarget } from "./transfers.ts";
 export { parseAddress } from "./transport/address.ts";
 export { connect } from "./transport/connect.ts";

@@ -28,7 +28,12 @@ export class RecentlyUsed<Key, Value> {
     this.weight += weight;
   }
 
-  private drop(key: Key): void {
+  /** Whether it is held; asking does not count as use. */
+  has(key: Key): boolean {
+    return this.held.has(key);
+  }
+
+  drop(key: Key): void {
     this.weight -= this.held.get(key)?.weight ?? 0;
     this.held.delete(key);
   }

@@ -12,6 +12,7 @@ import { RESTORE_RUN_BYTES, type RunPlan } from "../pool/restorerun.ts";
 import type { PlacesRegion, RestoreBase, TaskFault } from "../pool/task.ts";
 import type { ClusterPlace } from "../wire/indexhead.ts";
 import type { OpenBase } from "./basefile.ts";
+import { writePlaces } from "./clusterplaces.ts";
 import type { ArchiveIndex } from "./index.ts";
 import { type LostRun, type Piece, type PlanMemory, RestorePlan } from "./restoreplan.ts";
 
@@ -183,25 +184,10 @@ export class RestoreSession {
 
   private async fillPlaces(fd: number): Promise<void> {
     const { view } = this.resources.arena;
-    for (let cluster = 0; cluster < this.index.clusterCount; ) {
-      for (const { byteOffset, byteLength, isDeltas } of await this.placesFrom(cluster)) {
-        const at = this.places.ptr + cluster * PLACE_BYTES;
-        view.setFloat64(at, byteOffset, true);
-        view.setUint32(at + 8, byteLength, true);
-        view.setUint32(at + 12, fd, true);
-        this.deltas[cluster++] = isDeltas ? 1 : 0;
-      }
-    }
-  }
-
-  /** A cluster whose place is lost has length 0: its pages cannot be had. */
-  private async placesFrom(cluster: number): Promise<readonly ClusterPlace[]> {
-    try {
-      return await this.index.placesFrom(cluster, this.signal);
-    } catch (error) {
-      if (!(error instanceof PagefoldError && error.code === "DAMAGED")) throw error;
-      return [{ byteOffset: 0, byteLength: 0, itemCount: 0, isDeltas: false }];
-    }
+    const visit = (cluster: number, { isDeltas }: ClusterPlace): void => {
+      this.deltas[cluster] = isDeltas ? 1 : 0;
+    };
+    await writePlaces(view, this.places.ptr, this.index, fd, visit, this.signal);
   }
 
   private reserve(byteLength: number, purpose: string): number {

@@ -61,7 +61,8 @@ export async function unpackArchive(
   }
 }
 
-function selectImages(
+/** Numbers of the images with these names, by default of all. RANGE for a name not there. */
+export function selectImages(
   index: ArchiveIndex,
   path: string,
   names: readonly string[] | undefined,

@@ -91,6 +91,13 @@ const VERBS: readonly Verb[] = [
     load: async () => (await import("./cat.ts")).defineCat,
   },
   {
+    name: "serve",
+    group: LOOK,
+    usage: "[options] A.pfa",
+    summary: "give images to other programs, over HTTP and NBD",
+    load: async () => (await import("./serve.ts")).defineServe,
+  },
+  {
     name: "capture",
     group: LIVE,
     usage: "[options] PID -o FILE",

@@ -1,6 +1,7 @@
 // The worker pool: the one place that names Piscina. With no threads, tasks run in the caller's.
 import { Piscina } from "piscina";
 import type { Arena, Region } from "../core/arena.ts";
+import { MAX_CLUSTER_BYTES } from "../core/limits.ts";
 import { SLAB_BYTES, SLABS_OF_SESSION, SLABS_OF_THREAD } from "../core/slab.ts";
 import { instantiateKernels, type KernelMemory, type KernelModule } from "../kernels/load.ts";
 import { createContext, runTask } from "./run.ts";
@@ -13,9 +14,9 @@ import type { WorkerSetup } from "./worker.ts";
  * takes the rest, and may not depend on the number of threads: stored bytes follow from it.
  */
 const WORK_SHARE = 3 / 8;
-/** Decoded clusters that each thread keeps: as many as there is room for. */
+/** Decoded clusters that each thread keeps: as many as are wanted and there is room for. */
 const MIN_CACHED_CLUSTERS = 2;
-const MAX_CACHED_CLUSTERS = 16;
+const DEFAULT_CACHE_BYTES = 16 << 20;
 
 export interface PoolOptions {
   /** As many as are wanted; there will be fewer where memory is short. */
@@ -24,6 +25,8 @@ export interface PoolOptions {
   readonly memory: KernelMemory;
   readonly arena: Arena;
   readonly workerUrl: URL | undefined;
+  /** Decoded content that each thread keeps; there will be less where memory is short. */
+  readonly cacheBytes?: number | undefined;
 }
 
 /** Runs tasks; each is a few milliseconds at most, so none is ever interrupted. */
@@ -40,19 +43,19 @@ interface PoolShape {
 }
 
 export function openPool(options: PoolOptions): WorkPool {
-  const { arena, threads } = options;
-  const shape = shapeOf(threads, arena.bytes.length);
+  const { arena, threads, cacheBytes = DEFAULT_CACHE_BYTES } = options;
+  const shape = shapeOf(threads, arena.bytes.length, cacheBytes);
   const areas = Math.max(shape.threads, 1);
   const scratch = arena.reserve(areas * scratchBytes(shape.cachedCount), "worker scratch");
   return threads === 0 ? openInline(options, shape, scratch) : openWorkers(options, shape, scratch);
 }
 
-function shapeOf(wanted: number, memoryBytes: number): PoolShape {
+function shapeOf(wanted: number, memoryBytes: number, cacheBytes: number): PoolShape {
   const forThreads = memoryBytes * WORK_SHARE - SLABS_OF_SESSION * SLAB_BYTES;
   const leastBytes = SLABS_OF_THREAD * SLAB_BYTES + scratchBytes(MIN_CACHED_CLUSTERS);
   const threads = Math.min(wanted, Math.max(1, Math.floor(forThreads / leastBytes)));
   const shareBytes = forThreads / Math.max(threads, 1) - SLABS_OF_THREAD * SLAB_BYTES;
-  let cachedCount = MAX_CACHED_CLUSTERS;
+  let cachedCount = Math.max(MIN_CACHED_CLUSTERS, Math.floor(cacheBytes / MAX_CLUSTER_BYTES));
   while (cachedCount > MIN_CACHED_CLUSTERS && scratchBytes(cachedCount) > shareBytes) cachedCount--;
   return { threads, cachedCount };
 }

@@ -1,17 +1,17 @@
 // Puts stored pages into files: decodes each cluster once, fingerprints its pages for the image
 // checksum, and writes them wherever they belong. What cannot be had is reported run by run.
 import { PagefoldError } from "../core/errors.ts";
-import { FrameMap, type Segment } from "../core/extent.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import { BATCH_PAGES } from "../core/slab.ts";
 import { FINGERPRINT_BYTES } from "../kernels/abi.ts";
+import { openBaseReader } from "./basereader.ts";
 import { type DecodedCluster, decodeCluster } from "./decodecluster.ts";
 import { faultOf } from "./fault.ts";
 import { GatheredWriter } from "./gatheredwriter.ts";
 import { NO_FILE, Source, wideAt } from "./restorerun.ts";
 import { type BaseReader, type PlainReader, readSlot } from "./slot.ts";
 import { readFully } from "./surveytask.ts";
-import type { RestoreBase, RestoreTask, RunFault, TaskContext, TaskResults } from "./task.ts";
+import type { RestoreTask, RunFault, TaskContext, TaskResults } from "./task.ts";
 
 /** Where pages wait to be written. */
 const ROOM_BYTES = BATCH_PAGES * PAGE_BYTES;
@@ -200,26 +200,4 @@ class Restorer {
       filled += length;
     }
   }
-}
-
-/** Reads frames of the base file; frames beyond its end are DAMAGED. */
-function openBaseReader(context: TaskContext, base: RestoreBase): BaseReader {
-  const segments: Segment[] = [];
-  for (let i = 0; i < base.segments.length; i += 2) {
-    segments.push({ byteOffset: base.segments[i], byteLength: base.segments[i + 1] });
-  }
-  const map = new FrameMap(segments);
-  return (frame, count, target) => {
-    if (frame + count > map.frameCount) {
-      throw new PagefoldError("DAMAGED", `frame ${frame + count - 1} of the base is not there`);
-    }
-    for (const run of map.runs(frame, count)) {
-      const into = target + (run.frame - frame) * PAGE_BYTES;
-      const got = readFully(context.bytes, base.fd, into, run.byteLength, run.byteOffset);
-      if (got < run.byteLength) {
-        throw new PagefoldError("CHANGED", `the base shrank to ${run.byteOffset + got} bytes`);
-      }
-      context.bytes.fill(0, into + run.byteLength, into + run.frameCount * PAGE_BYTES);
-    }
-  };
 }

@@ -27,6 +27,7 @@ const LEVELS: Readonly<Record<string, number>> = {
   archive: 4,
   migration: 4,
   replication: 4.5,
+  serve: 4.5,
   report: 4,
   service: 5,
   "": 6,

@@ -1,0 +1,107 @@
+// One image as a server gives it out: bytes of its file at any place, and which of them are zero.
+import { segmentsOf } from "../archive/image.ts";
+import type { ArchiveIndex } from "../archive/index.ts";
+import { FrameMap } from "../core/extent.ts";
+import { PAGE_BYTES } from "../core/page.ts";
+import { RecordKind } from "../wire/records.ts";
+import { clipRuns } from "../wire/slotruns.ts";
+import { BLOCK_FRAMES, type Blocks } from "./blocks.ts";
+
+/** Bytes from some place on, all zero or not known to be. */
+export interface ZeroExtent {
+  byteLength: number;
+  readonly isZero: boolean;
+}
+
+export class ServedImage {
+  readonly name: string;
+  readonly format: string;
+  readonly byteLength: number;
+  readonly mtimeMs: number;
+  /** Hexadecimal, of all its bytes. */
+  readonly checksum: string;
+  readonly sha256: string | undefined;
+  private readonly index: ArchiveIndex;
+  private readonly number: number;
+  private readonly blocks: Blocks;
+  private readonly map: FrameMap;
+
+  constructor(index: ArchiveIndex, number: number, blocks: Blocks) {
+    const indexed = index.images[number];
+    const { head, end, byteLength } = indexed;
+    this.name = head.name;
+    this.format = head.format;
+    this.byteLength = byteLength;
+    this.mtimeMs = Number(head.mtimeNs / 1_000_000n);
+    this.checksum = Buffer.from(end?.checksum ?? []).toString("hex");
+    const digest = end?.digests.find(([algorithm]) => algorithm === "sha256")?.[1];
+    this.sha256 = digest && Buffer.from(digest).toString("hex");
+    this.index = index;
+    this.number = number;
+    this.blocks = blocks;
+    this.map = new FrameMap(segmentsOf(indexed));
+  }
+
+  /**
+   * Bytes [offset, offset + byteLength), which are inside of it, in pieces of a block at most.
+   * `followBytes`: how many of those behind them will be asked for next. DAMAGED, BASE.
+   */
+  async *read(
+    offset: number,
+    byteLength: number,
+    followBytes = 0,
+  ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    const end = offset + byteLength;
+    for (let at = offset; at < end; ) {
+      const { frame, skipBytes } = this.map.frameAt(at);
+      const toBlockEnd = BLOCK_FRAMES - (frame % BLOCK_FRAMES);
+      const wanted = Math.min(toBlockEnd, Math.ceil((skipBytes + end - at) / PAGE_BYTES));
+      const [run] = this.map.runs(frame, wanted);
+      const rest = end - at - (run.byteLength - skipBytes) + followBytes;
+      const follows = Math.max(0, Math.ceil(rest / PAGE_BYTES));
+      const { frameCount } = this.map;
+      const { number, blocks } = this;
+      const pages = await blocks.read(number, frame, run.frameCount, frameCount, follows);
+      const piece = pages.subarray(skipBytes, run.byteLength).subarray(0, end - at);
+      yield piece;
+      at += piece.length;
+    }
+  }
+
+  /**
+   * What is known to be zero of [offset, offset + byteLength), as `most` extents at most; fewer
+   * bytes when those are not enough. Nothing is decoded.
+   */
+  async zeroExtents(offset: number, byteLength: number, most: number): Promise<ZeroExtent[]> {
+    const end = offset + byteLength;
+    const extents: ZeroExtent[] = [];
+    let at = offset;
+    const { frame: first, skipBytes } = this.map.frameAt(offset);
+    for (let frame = first; at < end; ) {
+      for (const { isZero, frameCount } of await this.kindsFrom(frame)) {
+        for (const part of this.map.runs(frame, frameCount)) {
+          const skipped = part.frame === first ? skipBytes : 0;
+          const length = Math.min(part.byteLength - skipped, end - at);
+          const last = extents.at(-1);
+          if (last?.isZero === isZero) last.byteLength += length;
+          else if (extents.length === most) return extents;
+          else extents.push({ byteLength: length, isZero });
+          at += length;
+          if (at === end) return extents;
+        }
+        frame += frameCount;
+      }
+    }
+    return extents;
+  }
+
+  /** Runs of frames to the end of the leaf that covers `frame`. A lost leaf may hold anything. */
+  private async kindsFrom(frame: number): Promise<{ isZero: boolean; frameCount: number }[]> {
+    const leaf = await this.index.leafAt(this.number, frame);
+    const end = leaf.firstFrame + leaf.frameCount;
+    if (leaf.lost !== undefined) return [{ isZero: false, frameCount: end - frame }];
+    return [...clipRuns(leaf.runs, leaf.firstFrame, frame, end)].map(({ kind, length }) => {
+      return { isZero: kind === RecordKind.ZERO, frameCount: length };
+    });
+  }
+}
