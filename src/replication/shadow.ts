@@ -41,7 +41,8 @@ export class Shadow implements CaptureSink {
   }
 
   room(): PageRoom {
-    this.lender ??= this.chunkOf(0);
+    // Asked for before the guest is known, it is that of a chunk without frames.
+    this.lender ??= this.identity ? this.chunkOf(0) : new ShadowChunk(this.module, 0, 0);
     return this.lender.room;
   }
 

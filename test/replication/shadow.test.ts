@@ -62,4 +62,16 @@ describe("a shadow", () => {
     follow(shadow, copy);
     expect(Buffer.compare(copy, guest.memory)).toBe(0);
   });
+
+  it("takes pages into a room that was asked for before the guest was known", () => {
+    const { identity } = new MadeGuest(seededRandom(1), [100]);
+    const shadow = new Shadow();
+    const room = shadow.room();
+    shadow.begin(identity);
+    room.pages.fill(7, 0, 4096);
+    room.frames[0] = 99;
+    shadow.take({ room, pageCount: 1, zeros: [] });
+    expect(shadow.page(99)).toEqual(new Uint8Array(4096).fill(7));
+    expect(shadow.page(98)).toEqual(new Uint8Array(4096));
+  });
 });
