@@ -15,7 +15,7 @@ export function defineAppend(command: Command): void {
   addExamples(command, [
     ["pagefold append fleet.pfa vm4.raw", "only what is new against vm0 … vm3 is stored"],
     [
-      "find . -name '*.raw' -print0 | pagefold append fleet.pfa --files-from - -0",
+      "find . -name '*.raw' -print0 | pagefold append A.pfa --files-from - -0",
       "any number of files, with any names",
     ],
   ]);

@@ -33,11 +33,12 @@ export function parsePid(word: string): number {
 }
 
 /** Adds "KEY=VALUE" to the notes so far. */
-export function parseNote(word: string, soFar: Record<string, string> = {}) {
+export function parseNote(word: string, soFar?: Record<string, string>) {
   const [, key, value] = /^([^=]+)=(.*)$/s.exec(word) ?? [];
   if (key === undefined) throw new InvalidArgumentError("A note is KEY=VALUE.");
-  if (Object.hasOwn(soFar, key)) throw new InvalidArgumentError(`The note ${key} is given twice.`);
-  return Object.fromEntries([...Object.entries(soFar), [key, value]]);
+  if (soFar && Object.hasOwn(soFar, key))
+    throw new InvalidArgumentError(`The note ${key} is given twice.`);
+  return Object.fromEntries([...Object.entries(soFar ?? {}), [key, value]]);
 }
 
 /** "OLD" or "A.pfa::NAME"; a file that has "::" in its path is taken for itself. */

@@ -26,7 +26,7 @@ type Range = CaptureReport["unreadable"][number];
 export function defineCapture(command: Command): void {
   command
     .argument("<pid>", "id of a process that you may trace", parsePid)
-    .addOption(outputOption())
+    .addOption(outputOption("where to: a file"))
     .addOption(forceOption("an existing file"))
     .addOption(
       new Option("--format <format>", "elf: a core as gcore writes it; raw: bare memory")
@@ -35,7 +35,7 @@ export function defineCapture(command: Command): void {
     )
     .option("--pause", "stop the process meanwhile: a picture of one moment")
     .action(capture);
-  addProgressOptions(command);
+  addProgressOptions(command, "also name the mappings that are left out on purpose");
   addExamples(command, [
     ["pagefold capture 4711 -o server.core", "the process runs on meanwhile"],
     ["pagefold capture 4711 --pause --format raw -o server.raw", "stopped, then continued"],

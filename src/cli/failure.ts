@@ -13,6 +13,17 @@ export const EXIT = {
   closedOutput: 141,
 } as const;
 
+/** What they mean, for the help and the manual page. */
+export const EXIT_STATUS: readonly (readonly [codes: string, meaning: string])[] = [
+  ["0", "done"],
+  ["1", "failed: a file, a device, a process"],
+  ["2", "the words make no sense"],
+  ["3", "content is not what its checksum says, or some had to be left out"],
+  ["4", "a guest was handed over, and nobody knows whether it arrived"],
+  ["130, 143", "ended by SIGINT, SIGTERM"],
+  ["141", "nobody reads stdout any more"],
+];
+
 /** Words on the command line that make no sense. */
 export class UsageError extends Error {
   readonly code = "USAGE";
@@ -44,6 +55,15 @@ export function exitCodeOf(error: unknown): number {
   }
 }
 
+/** Which verbs the words of a failure began with: their help is worth a look. */
+const VERBS_OF = new WeakMap<object, readonly string[]>();
+
+/** Notes them, and returns the same failure. */
+export function withVerbs(error: unknown, verbs: readonly string[]): unknown {
+  if (error instanceof Error) VERBS_OF.set(error, verbs);
+  return error;
+}
+
 /** Writes the line. A closed stdout is no failure to tell of. */
 export function report(error: unknown, words: readonly string[]): void {
   if (error instanceof ClosedOutput) return;
@@ -53,7 +73,8 @@ export function report(error: unknown, words: readonly string[]): void {
     note(JSON.stringify({ schema: "pagefold/error/1", code: code ?? "FAILED", message }));
   } else {
     note(`pagefold: ${message}`);
-    if (code === "USAGE") note(`Try '${["pagefold", ...verbOf(error, words)].join(" ")} --help'.`);
+    const verbs = VERBS_OF.get(error as Error) ?? [];
+    if (code === "USAGE") note(`Try '${["pagefold", ...verbs].join(" ")} --help'.`);
   }
   if (process.env.PAGEFOLD_DEBUG === "1" && error instanceof Error) note(error.stack ?? "");
 }
@@ -81,10 +102,4 @@ function codeOf(error: unknown): string | undefined {
 /** Before the words could be understood, or although they could not. */
 function wantsJsonLines(words: readonly string[]): boolean {
   return words.some((word, i) => `${word}=${words[i + 1]}`.startsWith("--progress=json"));
-}
-
-function verbOf(error: unknown, words: readonly string[]): readonly string[] {
-  const { code } = error as NodeJS.ErrnoException;
-  const unknown = words.length === 0 || words[0].startsWith("-");
-  return unknown || code === "commander.unknownCommand" ? [] : [words[0]];
 }

@@ -1,5 +1,5 @@
 // pagefold list: the images of an archive, what each one costs and what dropping it would free.
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import {
   type Archive,
   type ArchivedImageInfo,
@@ -20,6 +20,7 @@ interface Options {
   json?: boolean;
   digest?: boolean;
   verbose?: boolean;
+  names?: boolean;
 }
 
 export function defineList(command: Command): void {
@@ -27,6 +28,9 @@ export function defineList(command: Command): void {
     .argument("<archive>", "an archive in a file")
     .option("-v, --verbose", "with format, base, notes and scatter of each image")
     .option("--digest", "lines for sha256sum -c, of the digests that were recorded")
+    .addOption(
+      new Option("--names", "the names alone, one a line").conflicts(["verbose", "digest", "json"]),
+    )
     .option("--json", "one JSON object on stdout")
     .action(list);
   addExamples(command, [
@@ -38,6 +42,8 @@ export function defineList(command: Command): void {
 async function list(path: string, options: Options): Promise<void> {
   refuseStdin(path, "list");
   await using archive = await openArchive(path);
+  if (options.names)
+    return print(archive.images.map(({ name }) => `${printable(name)}\n`).join(""));
   if (options.digest) return print(digestLines(path, archive));
   const usageOf = new Map((await measureUsage(archive)).map((entry) => [entry.name, entry]));
   if (options.json) return printJson("list", listObject(path, archive, usageOf));

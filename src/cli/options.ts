@@ -17,36 +17,41 @@ export interface WorkOptions {
   json?: boolean;
 }
 
-/** For verbs that run an engine. */
-export function addWorkOptions(command: Command): Command {
-  return addProgressOptions(command)
+/** The heading of options that change how a verb runs, but not what it does. */
+export const RUN_OPTIONS = "While it runs:";
+
+/** For verbs that run an engine. `verbose` says what -v adds; without it there is no -v. */
+export function addWorkOptions(command: Command, verbose?: string): Command {
+  return addProgressOptions(command, verbose)
     .addOption(
-      new Option("-T, --threads <n>", "worker threads, 0 = one per processor")
+      new Option("-T, --threads <n>", "worker threads, 0 = one per processor (default: 0)")
         .argParser(parseThreads)
-        .default(undefined, "0"),
+        .helpGroup(RUN_OPTIONS),
     )
     .addOption(
       new Option("-M, --memory <size>", "upper bound of tables and buffers")
         .argParser(parseSize)
-        .default(DEFAULT_MEMORY_BYTES, "512MiB"),
+        .default(DEFAULT_MEMORY_BYTES, "512MiB")
+        .helpGroup(RUN_OPTIONS),
     );
 }
 
 /** For verbs that take a while. */
-export function addProgressOptions(command: Command): Command {
-  return command
+export function addProgressOptions(command: Command, verbose?: string): Command {
+  const option = (flags: string, text: string) => new Option(flags, text).helpGroup(RUN_OPTIONS);
+  command
     .addOption(
-      new Option("--progress <how>", "on stderr: a bar on a terminal, or lines of JSON")
+      option("--progress <how>", "on stderr: a bar on a terminal, or lines of JSON")
         .choices(["auto", "json", "none"])
         .default("auto"),
     )
-    .option("-q, --quiet", "no progress and no summary")
-    .option("-v, --verbose", "one line per image")
-    .option("--json", "one JSON object on stdout");
+    .addOption(option("-q, --quiet", "no progress and no summary"));
+  if (verbose !== undefined) command.addOption(option("-v, --verbose", verbose));
+  return command.addOption(option("--json", "one JSON object on stdout"));
 }
 
-export function outputOption(): Option {
-  return new Option("-o, --output <file>", "where to, - for stdout").makeOptionMandatory();
+export function outputOption(text = "where to, - for stdout"): Option {
+  return new Option("-o, --output <file>", text).makeOptionMandatory();
 }
 
 export function forceOption(what: string): Option {
@@ -59,10 +64,7 @@ export interface LevelOption {
 }
 
 export function levelOption(): Option {
-  return new Option(
-    "--level <level>",
-    "how small: store (fold pages only), fast, balanced or small",
-  )
+  return new Option("--level <level>", "how hard to compress; store only folds pages")
     .choices(["store", "fast", "balanced", "small"] satisfies Level[])
     .default("balanced");
 }
@@ -82,8 +84,17 @@ export function baseOption(): Option {
   return new Option("--base <image>", text).argParser(parseBase);
 }
 
-/** Puts examples under the help of a verb; each is a command and what it does. */
-export function addExamples(command: Command, examples: readonly [string, string][]): Command {
+/** A command, and what it does. */
+export type Example = readonly [line: string, text: string];
+
+const EXAMPLES = new WeakMap<Command, readonly Example[]>();
+
+/** Puts examples under the help of a verb. */
+export function addExamples(command: Command, examples: readonly Example[]): Command {
+  EXAMPLES.set(command, examples);
   const lines = examples.map(([line, text]) => `  ${line}\n      ${text}`);
   return command.addHelpText("after", `\nExamples:\n${lines.join("\n")}`);
 }
+
+/** For the manual page, which sets them in its own way. */
+export const examplesOf = (command: Command): readonly Example[] => EXAMPLES.get(command) ?? [];

@@ -46,6 +46,7 @@ export function addPackOptions(command: Command): void {
       .option("--note <key=value>", "keep a note with each image; repeatable", parseNote)
       .addOption(new Option("--digest <kind>", "record a digest of each image").choices(["sha256"]))
       .option("--check <sums>", "demand the digests of a SHA256SUMS file"),
+    "one line per image",
   );
 }
 

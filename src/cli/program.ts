@@ -1,7 +1,7 @@
 // The verbs and their help. Only the verb that was asked for is loaded, for the start of the
 // process is part of its time.
-import { Command, CommanderError, Help } from "commander";
-import { UsageError } from "./failure.ts";
+import { Command, CommanderError } from "commander";
+import { EXIT_STATUS, UsageError, withVerbs } from "./failure.ts";
 import { print } from "./streams.ts";
 
 /** Adds arguments, options and the action to the command of a verb. */
@@ -20,6 +20,7 @@ const ARCHIVES = "Make and unmake archives:";
 const LOOK = "Look inside:";
 const LIVE = "Live processes:";
 const MIGRATE = "Guests that run:";
+const HELP = "Help:";
 const HELP_COLUMNS = 80;
 
 const VERBS: readonly Verb[] = [
@@ -118,48 +119,101 @@ const VERBS: readonly Verb[] = [
     summary: "keep checkpoints of a QEMU guest at a backup",
     load: async () => (await import("./replicate.ts")).defineReplicate,
   },
+  {
+    name: "completion",
+    group: HELP,
+    usage: "bash|zsh|fish",
+    summary: "print what completes our words in a shell",
+    load: async () => (await import("./completion.ts")).defineCompletion,
+  },
 ];
 
 const AFTER = `
 An image named - is stdin; the output - is stdout. Sizes take KiB, MiB, GiB, 0x.
-Exit codes: 0 done, 1 failed, 2 usage, 3 content is not what its checksum says,
-4 a guest was handed over and nobody knows whether it arrived,
-130 and 143 ended by a signal, 141 nobody reads stdout any more.`;
+
+Exit status:
+${EXIT_STATUS.map(([codes, meaning]) => `  ${codes.padEnd(9)}${meaning}`).join("\n")}
+
+pagefold VERB --help shows its options and examples; man pagefold shows all.`;
 
 /** Runs one command line; rejects with what went wrong. */
 export async function runProgram(words: readonly string[], version: string): Promise<void> {
   if (words.length === 0) throw new UsageError("no verb was given");
-  const wanted = words[0] === "help" ? words[1] : words[0];
   const help: string[] = [];
-  const program = new Command("pagefold")
-    .description("Folds memory images of virtual machines and processes into archives.")
-    .version(version, "-V, --version")
-    .exitOverride()
-    .configureOutput({ outputError: () => undefined, writeOut: (text) => help.push(text) })
-    .configureHelp({ helpWidth: Math.min(process.stdout.columns ?? HELP_COLUMNS, HELP_COLUMNS) })
-    .addHelpText("after", AFTER);
-  for (const verb of VERBS) {
-    const command = program.command(verb.name).summary(verb.summary).usage(verb.usage);
-    command.description(`${sentence(verb.summary)}.`).helpGroup(verb.group);
-    if (verb.alias) command.alias(verb.alias);
-    if (verb.name === wanted || verb.alias === wanted) (await verb.load())(command);
-  }
-  program.configureHelp({ ...program.configureHelp(), subcommandTerm: shortTerm(program) });
+  const verb = words[0] === "help" ? words[1] : words[0];
+  // Completions speak of every verb.
+  const program = await commandTree(version, verb === "completion" ? "all" : { verb }, (text) =>
+    help.push(text),
+  );
+  const { verbs, understood } = follow(program, words);
   try {
-    await program.parseAsync(words, { from: "user" });
+    await program.parseAsync(understood, { from: "user" });
   } catch (error) {
-    if (!(error instanceof CommanderError) || error.exitCode !== 0) throw error;
+    if (!(error instanceof CommanderError) || error.exitCode !== 0) throw withVerbs(error, verbs);
   }
   // Help is thrown, after it was said.
   if (help.length > 0) await print(help.join(""));
 }
 
+/**
+ * The verbs that words begin with, and words that commander understands: it knows `help` of one
+ * verb only, and asked for the help of what does not exist it shows that of what does.
+ */
+function follow(program: Command, words: readonly string[]) {
+  const verbs: string[] = [];
+  let command = program;
+  for (let next: Command | undefined = program; next; ) {
+    command = next;
+    const word = words[verbs.length];
+    next = command.commands.find((one) => word === one.name() || one.aliases().includes(word));
+    if (next) verbs.push(word);
+  }
+  const [word, ...rest] = words.slice(verbs.length);
+  if (command.commands.length === 0) return { verbs, understood: words };
+  if (word === "help") return follow(program, [...verbs, ...rest, "--help"]);
+  if (word === undefined) {
+    const names = command.commands.map((one) => one.name()).join(", ");
+    throw withVerbs(new UsageError(`${verbs.join(" ")} what? One of ${names}`), verbs);
+  }
+  return { verbs, understood: word.startsWith("-") ? words : [...verbs, word] };
+}
+
+/** The commands as commander knows them, with the words of one verb, or of all. */
+export async function commandTree(
+  version: string,
+  wanted: { verb: string | undefined } | "all",
+  writeOut: (text: string) => void,
+): Promise<Command> {
+  const program = new Command("pagefold")
+    .description("Folds memory images of virtual machines and processes into archives.")
+    .usage("VERB [options] …")
+    .version(version, "-V, --version", "print the version")
+    .helpOption("-h, --help", "print help")
+    .addHelpCommand(helpCommand())
+    .exitOverride()
+    .configureOutput({ outputError: () => undefined, writeOut })
+    .configureHelp({
+      helpWidth: Math.min(process.stdout.columns ?? HELP_COLUMNS, HELP_COLUMNS),
+      subcommandTerm: namesOf,
+    })
+    .addHelpText("after", AFTER);
+  for (const verb of VERBS) {
+    const command = program.command(verb.name).summary(verb.summary).usage(verb.usage);
+    command.description(`${sentence(verb.summary)}.`).helpGroup(verb.group);
+    if (verb.alias) command.alias(verb.alias);
+    const isWanted = wanted === "all" || [verb.name, verb.alias].includes(wanted.verb);
+    if (isWanted) (await verb.load())(command.helpCommand(false));
+  }
+  return program;
+}
+
+/** For the list of verbs only: `follow` understands it. */
+function helpCommand(): Command {
+  const command = new Command("help").argument("[verb]").helpOption(false).helpGroup(HELP);
+  return command.summary("show the help of a verb");
+}
+
 const sentence = (text: string) => text[0].toUpperCase() + text.slice(1);
 
-/** In the list of verbs their names are enough; the usage lines would not fit. */
-function shortTerm(program: Command): (command: Command) => string {
-  return (command) => {
-    if (command.parent !== program) return new Help().subcommandTerm(command);
-    return [command.name(), ...command.aliases()].join(", ");
-  };
-}
+/** In a list of verbs their names are enough; the usage lines would not fit. */
+const namesOf = (command: Command) => [command.name(), ...command.aliases()].join(", ");

@@ -25,7 +25,7 @@ export function defineRepack(command: Command): void {
     .option("--drop <names...>", "images to leave out")
     .addOption(levelOption())
     .action(repack);
-  addWorkOptions(command);
+  addWorkOptions(command, "one line per image");
   addExamples(command, [
     ["pagefold repack fleet.pfa -o tidy.pfa", "pages of an image side by side again"],
     ["pagefold repack fleet.pfa -o small.pfa --drop vm0.raw vm1.raw", "without two images"],

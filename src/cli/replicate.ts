@@ -5,24 +5,43 @@ import { addExamples } from "./options.ts";
 import { runBackup, runPrimary, runRelease, runResume, runStatus } from "./replicating.ts";
 
 export function defineReplicate(command: Command): void {
+  addExamples(command, [
+    ["pagefold replicate backup --listen HOST:PORT …", "first, at the host that takes over"],
+    ["pagefold replicate primary --connect HOST:PORT …", "then where the guest runs"],
+    ["pagefold replicate resume DIR …", "when that host is lost"],
+  ]);
   definePrimary(command.command("primary"));
   defineBackup(command.command("backup"));
-  command
+  const status = command
     .command("status")
+    .usage("DIR [--json]")
     .summary("show what a directory of a backup holds")
-    .argument("<dir>")
-    .option("--json", "as one object")
+    .description("Shows what a directory of a backup holds.")
+    .argument("<dir>", "the directory of a guest")
+    .option("--json", "one JSON object on stdout")
     .action(runStatus);
+  addExamples(status, [
+    [
+      "pagefold replicate status /var/lib/pagefold/web",
+      "which epochs it has, how old and how large",
+    ],
+  ]);
   defineResume(command.command("resume"));
-  command
+  const release = command
     .command("release")
+    .usage("--qmp unix:PATH")
     .summary("let a guest go on whose pagefold has died")
+    .description("Lets a guest go on whose pagefold has died.")
     .addOption(socketOption("--qmp <socket>", "the guest's monitor: unix:PATH"))
     .action(runRelease);
+  addExamples(release, [
+    ["pagefold replicate release --qmp unix:/run/web.qmp", "ends what was captured of it"],
+  ]);
 }
 
 function definePrimary(command: Command): void {
   command
+    .usage("--qmp unix:PATH --connect ADDRESS [options]")
     .summary("send the epochs of a guest of this host")
     .description("Captures a guest again and again, and sends what has changed to its backup.")
     .addOption(socketOption("--qmp <socket>", "the guest's monitor: unix:PATH"))
@@ -38,15 +57,15 @@ function definePrimary(command: Command): void {
         .default("snapshot"),
     )
     .addOption(
-      new Option("--granularity <unit>", "what is sent of a page that has changed")
+      new Option("--granularity <unit>", "what is sent of a changed page: 64-byte blocks, or all")
         .choices(["block", "page"])
-        .default("block", "its blocks of 64 bytes"),
+        .default("block"),
     )
     .addOption(
       new Option(
         "--hold-output <netdev>",
-        "hold what it sends there until the backup knows (repeatable)",
-      ).argParser((netdev: string, others: string[] = []) => [...others, netdev]),
+        "hold what it sends there until the backup knows; repeatable",
+      ).argParser((netdev: string, others?: string[]) => [...(others ?? []), netdev]),
     )
     .option("--unprotect", "let it send while the backup is lost, which is behind then")
     .addOption(
@@ -58,13 +77,14 @@ function definePrimary(command: Command): void {
   addLinkOptions(command);
   addExamples(command, [
     [
-      "pagefold replicate primary --qmp unix:/run/web.qmp --connect 10.0.0.2:7800 \\\n" +
-        "      --tls-dir /etc/pki/qemu",
+      "pagefold replicate primary --qmp unix:/run/web.qmp \\\n" +
+        "      --connect 10.0.0.2:7800 --tls-dir /etc/pki/qemu",
       "an epoch every 500 ms, until it is interrupted; the guest runs on",
     ],
     [
-      "pagefold replicate primary --qmp unix:/run/web.qmp --connect 10.0.0.2:7800 \\\n" +
-        "      --tls-dir /etc/pki/qemu --interval 100ms --hold-output net0",
+      "pagefold replicate primary --qmp unix:/run/web.qmp \\\n" +
+        "      --connect 10.0.0.2:7800 --tls-dir /etc/pki/qemu \\\n" +
+        "      --interval 100ms --hold-output net0",
       "nobody hears from the guest what its backup does not know",
     ],
   ]);
@@ -72,6 +92,7 @@ function definePrimary(command: Command): void {
 
 function defineBackup(command: Command): void {
   command
+    .usage("--listen ADDRESS --dir DIR [options]")
     .summary("keep the epochs of a guest of another host")
     .description("Keeps the epochs of one guest in a directory, each complete or not at all.")
     .requiredOption("--listen <address>", "where to wait: HOST:PORT or unix:PATH")
@@ -83,8 +104,8 @@ function defineBackup(command: Command): void {
   addLinkOptions(command);
   addExamples(command, [
     [
-      "pagefold replicate backup --listen 10.0.0.2:7800 --tls-dir /etc/pki/qemu \\\n" +
-        "      --dir /var/lib/pagefold/web",
+      "pagefold replicate backup --listen 10.0.0.2:7800 \\\n" +
+        "      --tls-dir /etc/pki/qemu --dir /var/lib/pagefold/web",
       "serves the primary, and the next one after it was lost",
     ],
   ]);
@@ -92,17 +113,24 @@ function defineBackup(command: Command): void {
 
 function defineResume(command: Command): void {
   command
+    .usage("DIR --incoming unix:PATH [options]")
     .summary("bring a guest back into a QEMU that waits for it")
-    .argument("<dir>")
+    .description("Brings a guest back into a QEMU that waits for it.")
+    .argument("<dir>", "the directory of its backup")
     .addOption(socketOption("--incoming <socket>", "where QEMU waits: unix:PATH"))
-    .addOption(new Option("--epoch <number>", "default: the last one").argParser(parseCount))
+    .addOption(
+      new Option("--epoch <number>", "which one of those it holds (default: the last)").argParser(
+        parseCount,
+      ),
+    )
     .option("--ram-file <path>", "where its memory file goes, with --capture shared")
     .option("--allow-behind", "also an epoch that the world may have heard more of")
-    .option("--json", "as one object")
+    .option("--json", "one JSON object on stdout")
     .action(runResume);
   addExamples(command, [
     [
-      "pagefold replicate resume /var/lib/pagefold/web --incoming unix:/run/web-in.sock",
+      "pagefold replicate resume /var/lib/pagefold/web \\\n" +
+        "      --incoming unix:/run/web-in.sock",
       "QEMU was started with the same words and -incoming unix:/run/web-in.sock",
     ],
   ]);

@@ -40,21 +40,28 @@ interface TargetWords extends TunnelWords {
 }
 
 export function defineTunnel(command: Command): void {
+  addExamples(command, [
+    ["pagefold tunnel target --listen HOST:PORT …", "first, where the guests are to go"],
+    ["pagefold tunnel source --connect HOST:PORT …", "then where they run"],
+    ["pagefold tunnel source --help", "all about one end"],
+  ]);
   const source = command
     .command("source")
+    .usage("--connect ADDRESS --vm NAME=unix:PATH [options]")
     .summary("take migrations of the QEMUs of this host")
     .description("Takes the migrations of QEMUs of this host, and sends them as one gang.")
     .requiredOption("--connect <address>", "the target: HOST:PORT or unix:PATH")
     .addOption(
-      new Option("--level <level>", "how strongly to compress")
+      new Option("--level <level>", "how hard to compress; auto: as the link leaves time")
         .choices(["auto", "store", "fast", "balanced"] satisfies TunnelLevel[])
-        .default("auto", "auto: as the link leaves time"),
+        .default("auto"),
     )
     .addOption(new Option("--rate <size>", "bytes per second at most").argParser(parseRate))
     .action(runSource);
   addTunnelOptions(source, "where we listen for its QEMU's migrate");
   const target = command
     .command("target")
+    .usage("--listen ADDRESS --vm NAME=unix:PATH [options]")
     .summary("give migrations to the QEMUs of this host")
     .description("Waits for a source, and gives its guests to the QEMUs that wait for them.")
     .requiredOption("--listen <address>", "where to wait: HOST:PORT or unix:PATH")
@@ -71,7 +78,7 @@ export function defineTunnel(command: Command): void {
     [
       "pagefold tunnel source --connect 10.0.0.2:7700 --tls-dir /etc/pki/qemu \\\n" +
         "      --vm web=unix:/run/pf/web.sock",
-      "then, in QEMU: migrate_set_capability return-path on; migrate unix:/run/pf/web.sock",
+      "QEMU does the rest: its monitor is told migrate unix:/run/pf/web.sock",
     ],
   ]);
 }
@@ -79,7 +86,7 @@ export function defineTunnel(command: Command): void {
 function addTunnelOptions(command: Command, socket: string): void {
   command
     .addOption(
-      new Option("--vm <name=unix:path>", `a guest, and ${socket}; may be repeated`)
+      new Option("--vm <name=unix:path>", `a guest, and ${socket}; repeatable`)
         .argParser(parseGuest)
         .makeOptionMandatory(),
     )
@@ -88,19 +95,19 @@ function addTunnelOptions(command: Command, socket: string): void {
     .option("--scope <name>", "who may share content; the same on both sides")
     .option("--persistent", "serve on after the last guest")
     .addOption(
-      new Option("--socket-mode <mode>", "of the sockets that we make")
-        .argParser(parseMode)
-        .default(undefined, "0600"),
+      new Option("--socket-mode <mode>", "of the sockets that we make (default: 0600)").argParser(
+        parseMode,
+      ),
     )
     .option("--socket-group <group>", "of the sockets that we make")
     .option("--metrics <address>", "serve Prometheus metrics at HOST:PORT");
   addWorkOptions(command);
 }
 
-function parseGuest(word: string, soFar: TunnelGuest[] = []): TunnelGuest[] {
+function parseGuest(word: string, soFar?: TunnelGuest[]): TunnelGuest[] {
   const [, name, path] = /^([^=]+)=unix:(.+)$/s.exec(word) ?? [];
   if (name === undefined) throw new InvalidArgumentError("A guest is NAME=unix:PATH.");
-  return [...soFar, { name, path }];
+  return [...(soFar ?? []), { name, path }];
 }
 
 function parseMode(word: string): number {

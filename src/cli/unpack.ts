@@ -26,7 +26,7 @@ export function defineUnpack(command: Command): void {
     .option("--keep-going", "write what is intact, zeros for the rest, and a .lost file")
     .addOption(baseOption())
     .action(unpack);
-  addWorkOptions(command);
+  addWorkOptions(command, "one line per image");
   addExamples(command, [
     ["pagefold unpack fleet.pfa -C restored", "all images; runs of zeros become holes"],
     ["pagefold unpack fleet.pfa vm1.raw vm3.raw", "two of them, here"],

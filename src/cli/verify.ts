@@ -22,7 +22,7 @@ export function defineVerify(command: Command): void {
     .argument("<archive>", "an archive, or - for stdin")
     .addOption(baseOption())
     .action(verify);
-  addWorkOptions(command);
+  addWorkOptions(command, "one line per image");
   addExamples(command, [
     ["pagefold verify fleet.pfa", "exit code 0 when everything is intact, 3 when not"],
     ["ssh host cat fleet.pfa | pagefold verify - --json", "from a pipe, for a program"],

@@ -5,7 +5,11 @@ import { fail, pagefold, succeed } from "../support/cli.ts";
 
 const VERBS = [
   ...["pack", "append", "unpack", "repack", "list"],
-  ...["verify", "inspect", "diff", "cat", "capture"],
+  ...["verify", "inspect", "diff", "cat", "capture", "tunnel", "replicate", "completion"],
+];
+const SUBVERBS = [
+  ...["tunnel source", "tunnel target", "replicate primary", "replicate backup"],
+  ...["replicate status", "replicate resume", "replicate release"],
 ];
 const cwd = ".";
 
@@ -22,11 +26,18 @@ describe("--help fits 80 columns", () => {
     expect(longest(text)).toBeLessThanOrEqual(80);
   });
 
-  test.each(VERBS)("%s has examples", async (verb) => {
-    const text = await succeed([verb, "--help"], cwd);
+  test.each([...VERBS, ...SUBVERBS])("%s has examples", async (verb) => {
+    const words = verb.split(" ");
+    const text = await succeed([...words, "--help"], cwd);
     expect(text).toMatch(new RegExp(`^ {2}.*pagefold ${verb} `, "m"));
     expect(longest(text)).toBeLessThanOrEqual(80);
-    expect(await succeed(["help", verb], cwd)).toBe(text);
+    expect(await succeed(["help", ...words], cwd)).toBe(text);
+  });
+
+  test("help alone is --help, and follows subverbs", async () => {
+    expect(await succeed(["help"], cwd)).toBe(await succeed(["--help"], cwd));
+    const text = await succeed(["tunnel", "source", "--help"], cwd);
+    expect(await succeed(["tunnel", "help", "source"], cwd)).toBe(text);
   });
 });
 
@@ -34,6 +45,10 @@ describe("usage errors exit with 2 and say where help is", () => {
   test.each([
     [[], /no verb was given$/],
     [["pakc", "a"], /unknown command 'pakc' \(Did you mean pack\?\)$/],
+    [["pakc", "--help"], /unknown command 'pakc' \(Did you mean pack\?\)$/],
+    [["help", "pakc"], /unknown command 'pakc' \(Did you mean pack\?\)$/],
+    [["tunnel"], /tunnel what\? One of source, target$/],
+    [["tunnel", "sorce"], /unknown command 'sorce' \(Did you mean source\?\)$/],
     [["pack", "a"], /required option '-o, --output <file>' not specified$/],
     [["pack", "-o", "x.pfa"], /no images were given$/],
     [["pack", "a", "-o", "x.pfa", "--what"], /unknown option '--what'$/],
@@ -61,6 +76,13 @@ describe("usage errors exit with 2 and say where help is", () => {
     [["diff", "a", "b", "-o", "-", "--json"], /cannot both go to stdout$/],
   ])("%j", async (words, line) => {
     await fail(words, { cwd }, { code: 2, line });
+  });
+
+  test("of the verb that the words begin with", async () => {
+    const { stderr } = await pagefold(["tunnel", "source", "--levle", "fast"], { cwd });
+    expect(stderr).toMatch(/\nTry 'pagefold tunnel source --help'\.\n$/);
+    expect((await pagefold(["pack", "a"], { cwd })).stderr).toMatch(/'pagefold pack --help'/);
+    expect((await pagefold(["--levle"], { cwd })).stderr).toMatch(/'pagefold --help'/);
   });
 });
 
