@@ -1,6 +1,6 @@
 // Bundles src/ into few files: a command that runs for a second should not spend a tenth of it on
 // finding ninety modules. Types come from tsc; dependencies stay outside.
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { rolldown } from "rolldown";
 
 const { dependencies } = JSON.parse(readFileSync("package.json", "utf8"));
@@ -12,18 +12,24 @@ const shared = {
   external: [/^node:/, ...Object.keys(dependencies)],
 };
 
-const bundle = await rolldown({
-  ...shared,
-  input: { index: "src/index.ts", "cli/main": "src/cli/main.ts" },
-});
-await bundle.write({
-  dir: "dist",
-  format: "esm",
-  entryFileNames: "[name].js",
-  // As deep as src/, because modules find the kernels and the worker by their own place.
-  chunkFileNames: "chunks/[name].js",
-});
-await bundle.close();
+/**
+ * As deep as src/cli: modules find the kernels and the worker by their own place. The command line
+ * is bundled apart from the library, or every verb would load what only others need.
+ */
+async function write(input) {
+  const bundle = await rolldown({ ...shared, input });
+  await bundle.write({
+    dir: "dist",
+    format: "esm",
+    entryFileNames: "[name].js",
+    chunkFileNames: "chunks/[name].js",
+  });
+  await bundle.close();
+}
+
+await write({ "chunks/library": "src/index.ts" });
+writeFileSync("dist/index.js", 'export * from "./chunks/library.js";\n');
+await write({ "cli/main": "src/cli/main.ts" });
 
 // The pool requires the worker. Node 20 dies when a thread is ended while it requires an ES module,
 // and a short operation ends before its workers have begun.
