@@ -13,6 +13,7 @@ import { benches as diffBenches } from "./kernels/diff.bench.ts";
 import { benches as lz4Benches } from "./kernels/lz4.bench.ts";
 import { benches as surveyBenches } from "./kernels/survey.bench.ts";
 import { benches as tableBenches } from "./kernels/table.bench.ts";
+import { benches as windowsBenches } from "./kernels/windows.bench.ts";
 import { openLibraries } from "./libraries.ts";
 import { digits, markdownTable } from "./markdown.ts";
 import { quantile, relativeSpeed, speedOf, takeTurns } from "./measure.ts";
@@ -43,6 +44,7 @@ const BENCHES: KernelBench[] = [
   ...checksumBenches,
   ...compareBenches,
   ...diffBenches,
+  ...windowsBenches,
   ...deltaBenches,
   ...lz4Benches,
   ...tableBenches,
