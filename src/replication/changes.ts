@@ -43,11 +43,15 @@ export class EpochChanges {
     this.old.set(frame, page);
   }
 
+  has(frame: number): boolean {
+    return (this.masks[2 * frame] | this.masks[2 * frame + 1]) !== 0;
+  }
+
   /** Changed frames, ascending. */
   frames(): number[] {
     const frames: number[] = [];
     for (let frame = 0; frame < this.frameCount; frame++) {
-      if ((this.masks[2 * frame] | this.masks[2 * frame + 1]) !== 0) frames.push(frame);
+      if (this.has(frame)) frames.push(frame);
     }
     return frames;
   }

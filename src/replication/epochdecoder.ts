@@ -73,9 +73,8 @@ async function prefixOf(index: PartIndex, held: HeldMemory): Promise<Uint8Array[
     const at = places.get(frame) ?? 0;
     return pages.subarray(at, at + PAGE_BYTES);
   };
-  const prefix = gatherPieces(index.pieces, pageAt);
-  if (!held.isFull) prefix.push(gatherBlocks(index, pageAt));
-  return prefix;
+  const pieces = gatherPieces(index.pieces, pageAt);
+  return held.isFull ? pieces : [gatherBlocks(index, pageAt), ...pieces];
 }
 
 /** Patches of all blocks of a part, each of as many pages as a patch may have. */

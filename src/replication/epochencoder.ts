@@ -12,9 +12,10 @@ import {
   inOrder,
   MAX_PART_BLOCKS,
   type PartIndex,
+  type Piece,
 } from "./memorypart.ts";
 import { MAX_PART_BYTES, PartCodec } from "./partcodec.ts";
-import { bitsOf } from "./patch.ts";
+import { bitsOf, eachRun } from "./patch.ts";
 import { PieceFinder } from "./piecefinder.ts";
 import type { Shadow } from "./shadow.ts";
 
@@ -55,7 +56,12 @@ export class EpochEncoder {
     for (const pages of chosen(changes)) {
       const fresh = gatherBlocks(pages, (frame) => shadow.page(frame));
       const older = delta ? olderBlocks(pages, changes) : undefined;
-      const pieces = inOrder(this.finder?.find(pages.frames[0], fresh, older) ?? []);
+      const pieces = this.finder
+        ? inOrder([
+            ...this.finder.find(pages.frames[0], fresh, older),
+            ...samePieces(pages, shadow, changes),
+          ])
+        : [];
       const shared = gatherPieces(pieces, (frame) => changes.oldPage(frame) ?? shadow.page(frame));
       yield this.memoryPart({ ...pages, pieces }, fresh, older, shared);
     }
@@ -94,7 +100,8 @@ export class EpochEncoder {
   ): Uint8Array {
     if (!this.options.compression) return content;
     if (!older) return this.codec.compress(content, { pieces: shared, olderAt: 0 });
-    return this.codec.compress(content, { pieces: [...shared, older], olderAt: older.length });
+    const olderAt = shared.reduce((sum, { length }) => sum + length, older.length);
+    return this.codec.compress(content, { pieces: [older, ...shared], olderAt });
   }
 }
 
@@ -131,4 +138,20 @@ function olderBlocks(pages: ChangedPages, changes: EpochChanges): Uint8Array | u
     if (!page) throw new Error(`frame ${frame} changed without an older version`);
     return page;
   });
+}
+
+/** Where pages of a part stand that the backup has elsewhere, as wholes. */
+function samePieces({ frames, masks }: ChangedPages, shadow: Shadow, changes: EpochChanges) {
+  const pieces: Piece[] = [];
+  frames.forEach((frame, i) => {
+    const other = shadow.sameAs(frame);
+    if (other === undefined) return;
+    // A full epoch has brought what comes before its part; another one leads from what stays.
+    const isHeld = changes.isFull ? other < frames[0] : !changes.has(other);
+    if (!isHeld) return;
+    eachRun(masks[2 * i], masks[2 * i + 1], (block, blockCount) => {
+      pieces.push({ firstBlock: other * BLOCKS_PER_PAGE + block, blockCount });
+    });
+  });
+  return pieces;
 }

@@ -1,6 +1,6 @@
 // A part of an epoch's memory on the wire: an index of what has changed, and the new blocks, which
-// follow what both ends have: pieces of other memory that the index names, then the old content of
-// the same blocks. In a full epoch no old content precedes.
+// follow what both ends have: the old content of the same blocks, then pieces of other memory that
+// the index names. In a full epoch there is no old content.
 //
 //   varint bytes of the index, varint bytes of it here: a Zstandard frame unless they are as many
 //   the index

@@ -5,6 +5,7 @@ import { compileKernels, type KernelModule } from "../kernels/load.ts";
 import type { CapturedBatch, CaptureSink, PageRoom } from "./capture.ts";
 import { isZeroPage } from "./capturepages.ts";
 import { EpochChanges } from "./changes.ts";
+import { PageIndex } from "./pageindex.ts";
 import { CHUNK_PAGES, ShadowChunk } from "./shadowchunk.ts";
 import { type GuestIdentity, ramBytesOf } from "./storeidentity.ts";
 import { PageHasher, SumTree } from "./storesums.ts";
@@ -17,6 +18,7 @@ export class Shadow implements CaptureSink {
   /** Made when something is written there: most of a guest may be zero. */
   private readonly chunks: (ShadowChunk | undefined)[] = [];
   private tree: SumTree | undefined;
+  private index: PageIndex | undefined;
   private changes = new EpochChanges(0, true);
   /** Whose room was given out: the next pages are likely to follow the last ones. */
   private lender: ShadowChunk | undefined;
@@ -38,6 +40,7 @@ export class Shadow implements CaptureSink {
     const frameCount = ramBytesOf(identity) / PAGE_BYTES;
     this.changes = new EpochChanges(frameCount, true);
     this.tree = new SumTree(this.hasher, frameCount);
+    this.index = new PageIndex(this.tree);
   }
 
   room(): PageRoom {
@@ -61,6 +64,13 @@ export class Shadow implements CaptureSink {
   /** The page of a frame: a view that the next epoch changes. */
   page(frame: number): Uint8Array {
     return this.chunks[Math.floor(frame / CHUNK_PAGES)]?.page(frame) ?? ZERO_PAGE;
+  }
+
+  /** Another frame of the same content, if one is known. */
+  sameAs(frame: number): number | undefined {
+    const other = this.index?.sameAs(frame);
+    if (other === undefined) return undefined;
+    return Buffer.compare(this.page(other), this.page(frame)) === 0 ? other : undefined;
   }
 
   /** Checksum of the memory as an image (docs/format.md §3). */
@@ -110,13 +120,16 @@ export class Shadow implements CaptureSink {
   }
 
   private compare(chunk: ShadowChunk, index: number, first: number, count: number): void {
-    const { changes, tree } = this;
+    const { changes, tree, index: pages } = this;
     const changed: number[] = [];
     chunk.compare(index, first, count, (frame, low, high, before) => {
       changes.note(frame, low, high, before);
       changed.push(frame);
     });
-    for (const frame of changed) tree?.set(frame, chunk.fingerprint(frame));
+    for (const frame of changed) {
+      tree?.set(frame, chunk.fingerprint(frame));
+      pages?.enter(frame);
+    }
   }
 
   private chunkOf(frame: number): ShadowChunk {
