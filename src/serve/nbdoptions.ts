@@ -117,6 +117,7 @@ class Negotiation {
     // Whatever came before the handshake was put there by somebody in the middle.
     if (this.socket.readableLength > 0) return "end";
     this.reply(Option.STARTTLS, Reply.ACK);
+    this.reader.release();
     const secure = await this.upgrade(this.socket);
     if (!secure) return "end";
     this.socket = secure;

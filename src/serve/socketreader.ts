@@ -5,11 +5,18 @@ import type { Duplex } from "node:stream";
 /** Bytes that are dropped at a time. */
 const SKIP_BYTES = 65_536;
 
+const EVENTS = ["readable", "end", "close", "error"] as const;
+
 export class SocketReader {
   private readonly socket: Duplex;
+  private wake: () => void = () => {};
+  private readonly onChange = (): void => this.wake();
 
   constructor(socket: Duplex) {
     this.socket = socket;
+    // Once for all: a stream tells every new listener of what it holds, even if that was too little
+    // for the one before, and whoever comes back for each of these calls never lets the loop turn.
+    for (const event of EVENTS) socket.on(event, this.onChange);
   }
 
   /** The next `byteLength` bytes; undefined when the stream ends before. */
@@ -20,7 +27,9 @@ export class SocketReader {
       const bytes: Buffer | null = socket.read(byteLength);
       if (bytes) return bytes.length === byteLength ? bytes : undefined;
       if (socket.destroyed || socket.readableEnded) return undefined;
-      await this.change();
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
     }
   }
 
@@ -32,15 +41,8 @@ export class SocketReader {
     return true;
   }
 
-  private change(): Promise<void> {
-    const { socket } = this;
-    return new Promise((resolve) => {
-      const events = ["readable", "end", "close", "error"] as const;
-      const wake = (): void => {
-        for (const event of events) socket.off(event, wake);
-        resolve();
-      };
-      for (const event of events) socket.on(event, wake);
-    });
+  /** Leaves the socket to somebody else. */
+  release(): void {
+    for (const event of EVENTS) this.socket.off(event, this.onChange);
   }
 }
