@@ -18,15 +18,20 @@ import {
 } from "./replicate/report.ts";
 import { runTrial, type Setting, type Trial } from "./replicate/trial.ts";
 
+/** Redis is asked from outside as well. */
+const NETDEV = "user,restrict=on,hostfwd=tcp:127.0.0.1:6379-10.0.2.15:6379";
+
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
 function settingsOf(options: ReplicateBenchOptions): Setting[] {
-  const { captures, intervalsMs, granularities } = options;
+  const { captures, intervalsMs, granularities, outputs } = options;
   return captures.flatMap((capture) =>
     intervalsMs.flatMap((intervalMs) =>
-      granularities.map((granularity) => ({ capture, intervalMs, granularity })),
+      outputs.flatMap((output) =>
+        granularities.map((granularity) => ({ capture, intervalMs, granularity, output })),
+      ),
     ),
   );
 }
@@ -74,6 +79,7 @@ async function measure(options: ReplicateBenchOptions): Promise<ReplicateReport>
       workloads: [workload],
       memoryMiB,
       mbit,
+      netdev: NETDEV,
       qemu: program,
     });
     const onSignal = () => void gang.close().finally(() => process.exit(130));

@@ -2,17 +2,20 @@
 import { parseArgs } from "node:util";
 import { WORKLOADS, type Workload } from "../../scripts/vm/gang.ts";
 
-const CAPTURES = ["snapshot", "shared"] as const;
+const CAPTURES = ["snapshot", "shared", "precopy"] as const;
 const GRANULARITIES = ["block", "page"] as const;
+const OUTPUTS = ["free", "held"] as const;
 
 export type Capture = (typeof CAPTURES)[number];
 export type Granularity = (typeof GRANULARITIES)[number];
+export type Output = (typeof OUTPUTS)[number];
 
 export const USAGE = `npm run bench:replicate -- [options]
   --workloads W,…      a guest each, one after another, of ${WORKLOADS.join(", ")} (default: redis)
   --intervals MS,…     from one epoch to the next (default: 50,100,200,500,1000)
   --captures C,…       of ${CAPTURES.join(", ")} (default: snapshot)
   --granularities G,…  of ${GRANULARITIES.join(", ")} (default: both)
+  --outputs O,…        what the guest sends, of ${OUTPUTS.join(", ")} (default: free)
   --qemu installed|10  (default: installed)
   --mbit N             speed of the link in Mbit/s (default: 1000)
   --runs N             rounds, in each of which every setting has its turn (default: 3)
@@ -28,6 +31,7 @@ export interface ReplicateBenchOptions {
   intervalsMs: readonly number[];
   captures: readonly Capture[];
   granularities: readonly Granularity[];
+  outputs: readonly Output[];
   isNewQemu: boolean;
   mbit: number;
   runs: number;
@@ -47,6 +51,7 @@ export function readOptions(): ReplicateBenchOptions | undefined {
       intervals: { type: "string", default: "50,100,200,500,1000" },
       captures: { type: "string", default: "snapshot" },
       granularities: { type: "string", default: GRANULARITIES.join(",") },
+      outputs: { type: "string", default: "free" },
       qemu: { type: "string", default: "installed" },
       mbit: { type: "string", default: "1000" },
       runs: { type: "string", default: "3" },
@@ -65,6 +70,7 @@ export function readOptions(): ReplicateBenchOptions | undefined {
     intervalsMs: values.intervals.split(",").map((text) => numberOf("--intervals", text)),
     captures: listOf("--captures", values.captures, CAPTURES),
     granularities: listOf("--granularities", values.granularities, GRANULARITIES),
+    outputs: listOf("--outputs", values.outputs, OUTPUTS),
     isNewQemu: listOf("--qemu", values.qemu, ["installed", "10"])[0] === "10",
     mbit: numberOf("--mbit", values.mbit),
     runs: numberOf("--runs", values.runs),

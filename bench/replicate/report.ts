@@ -33,6 +33,10 @@ export interface Figures extends Setting {
   operationsPerSecond: number;
   /** Against the same guest just before, without replication. */
   operationsRatio: number;
+  /** How long somebody outside waits for an answer: replicated, and not; of redis alone. */
+  answerMs: number | undefined;
+  answerP99Ms: number | undefined;
+  plainAnswerMs: number | undefined;
   primaryCpuMs: number;
   backupCpuMs: number;
   qemuLoad: number;
@@ -50,6 +54,7 @@ const HEAD = [
   "type I ms",
   "operations/s",
   "against none",
+  "answer outside ms (p99; without)",
   "CPU ms an epoch, primary + backup",
   "load of QEMU (without)",
   "runs",
@@ -63,8 +68,8 @@ RESUME of a QEMU that waited at the backup, without the time to find out that a 
 II by the STOP and RESUME events of QEMU. Commit: from the begin of the capture, which is before the
 stop, to the acknowledgement of the backup. Load: processors that are busy.`;
 
-export function nameOf({ capture, intervalMs, granularity }: Setting): string {
-  return `${capture}, ${intervalMs} ms, ${granularity}`;
+export function nameOf({ capture, intervalMs, granularity, output }: Setting): string {
+  return `${capture}, ${intervalMs} ms, ${granularity}${output === "held" ? ", held" : ""}`;
 }
 
 export function trialLine(trial: Trial): string {
@@ -81,6 +86,7 @@ export function trialLine(trial: Trial): string {
     `captured ${middle(({ captureMs }) => captureMs)} ms`,
     `durable ${middle(({ commitMs }) => commitMs)} ms`,
     `type I ${digits(failoverMs)} ms`,
+    `answers in ${digits(report.client?.answerMs)} of ${digits(report.plainClient?.answerMs)} ms`,
     `operations ${digits(operationsPerSecond)} of ${digits(plainOperationsPerSecond)}`,
   ].join(", ");
 }
@@ -102,10 +108,16 @@ function rowOf(figures: Figures): string[] {
     digits(figures.failoverMs),
     digits(figures.operationsPerSecond),
     digits(figures.operationsRatio),
+    answersOf(figures),
     `${digits(figures.primaryCpuMs)} + ${digits(figures.backupCpuMs)}`,
     `${digits(figures.qemuLoad)} (${digits(figures.plainQemuLoad)})`,
     failures === 0 ? `${runs}` : `${runs}, ${failures} failed`,
   ];
+}
+
+function answersOf({ answerMs, answerP99Ms, plainAnswerMs }: Figures): string {
+  if (answerMs === undefined) return "";
+  return `${digits(answerMs)} (${digits(answerP99Ms)}; ${digits(plainAnswerMs)})`;
 }
 
 /** Undefined when no turn of the setting had an epoch. */
@@ -113,14 +125,17 @@ export function figuresOf(trials: readonly Trial[]): Figures | undefined {
   const reports = trials.flatMap(({ report }) => report ?? []);
   const epochs = reports.flatMap((report) => report.epochs);
   if (epochs.length === 0) return undefined;
-  const [{ workload, capture, intervalMs, granularity }] = trials;
+  const [{ workload, capture, intervalMs, granularity, output }] = trials;
+  const clients = reports.flatMap(({ client }) => client ?? []);
+  const plainClients = reports.flatMap(({ plainClient }) => plainClient ?? []);
+  const medianOf = (values: number[]) => (values.length === 0 ? undefined : median(values));
   const of = (value: (epoch: EpochReport) => number, part = 0.5): number =>
     quantile(epochs.map(value), part);
   const ofTurn = (value: (report: TrialReport) => number): number => median(reports.map(value));
   const perEpoch = (load: number, { measuredMs, epochs: { length } }: TrialReport): number =>
     (load * measuredMs) / Math.max(1, length);
   return {
-    ...{ workload, capture, intervalMs, granularity },
+    ...{ workload, capture, intervalMs, granularity, output },
     runs: reports.length,
     failures: trials.length - reports.length,
     wireBytes: of(({ wireBytes }) => wireBytes),
@@ -136,6 +151,9 @@ export function figuresOf(trials: readonly Trial[]): Figures | undefined {
     operationsRatio: ofTurn(
       ({ operationsPerSecond: now = 0, plainOperationsPerSecond: plain = 0 }) => now / plain,
     ),
+    answerMs: medianOf(clients.map(({ answerMs }) => answerMs)),
+    answerP99Ms: medianOf(clients.map(({ answerP99Ms }) => answerP99Ms)),
+    plainAnswerMs: medianOf(plainClients.map(({ answerMs }) => answerMs)),
     primaryCpuMs: ofTurn((report) => perEpoch(report.load.primary, report)),
     backupCpuMs: ofTurn((report) => perEpoch(report.load.backup, report)),
     qemuLoad: ofTurn(({ load }) => load.qemu),
@@ -145,9 +163,12 @@ export function figuresOf(trials: readonly Trial[]): Figures | undefined {
 
 /** What blocks take of the bytes and the time of pages, within rounds; a line for each interval. */
 export function ratioLines(trials: readonly Trial[]): string[] {
-  const names = new Set(trials.map(({ capture, intervalMs }) => `${capture}, ${intervalMs} ms`));
-  return [...names].flatMap((name) => {
-    const mine = trials.filter((one) => name === `${one.capture}, ${one.intervalMs} ms`);
+  const groupOf = (trial: Trial): string => {
+    const { capture, intervalMs, output } = trial;
+    return `${capture}, ${intervalMs} ms, ${output}`;
+  };
+  return [...new Set(trials.map(groupOf))].flatMap((name) => {
+    const mine = trials.filter((one) => name === groupOf(one));
     const pairs = mine.flatMap(({ round, granularity, report: block }) => {
       const page = mine.find((one) => one.round === round && one.granularity === "page")?.report;
       const isPair = granularity === "block" && block?.epochs.length && page?.epochs.length;

@@ -14,12 +14,15 @@ import {
 import { usageOf } from "../../scripts/vm/usage.ts";
 import type { EpochReport } from "../../src/index.ts";
 import { BeatWatch } from "./beats.ts";
-import type { Capture, Granularity } from "./options.ts";
+import type { ClientReport } from "./client.ts";
+import type { Capture, Granularity, Output } from "./options.ts";
+import { OutsideClient } from "./outsideclient.ts";
 
 export interface Setting {
   capture: Capture;
   intervalMs: number;
   granularity: Granularity;
+  output: Output;
 }
 
 export interface Trial extends Setting {
@@ -46,6 +49,9 @@ export interface TrialReport {
   operationsPerSecond: number | undefined;
   /** Of the same guest just before, when nothing replicated it. */
   plainOperationsPerSecond: number | undefined;
+  /** What somebody outside noticed; of redis alone. */
+  client: ClientReport | undefined;
+  plainClient: ClientReport | undefined;
   load: Load;
   plainQemuLoad: number;
   /** From the death of the primary's host until the guest ran at the backup. */
@@ -70,7 +76,7 @@ export async function runTrial(
   const directory = await mkdtemp(join(options.directory, "pagefold-replicate-"));
   try {
     await sleep(SETTLE_MS);
-    const plain = await measured(gang, [], options.measureMs);
+    const plain = await measured(gang, facts, [], options.measureMs);
     return { ...facts, report: await replicated(gang, facts, { ...options, directory, plain }) };
   } catch (error) {
     return { ...facts, failure: error instanceof Error ? error.message : `${error}` };
@@ -82,6 +88,7 @@ export async function runTrial(
 
 interface Measured {
   operationsPerSecond: number | undefined;
+  client: ClientReport | undefined;
   measuredMs: number;
   /** Of the guest's QEMU and of what was asked for, in this order. */
   loads: number[];
@@ -89,13 +96,15 @@ interface Measured {
 
 async function replicated(
   gang: Gang,
-  { capture, intervalMs, granularity }: Setting,
+  facts: Omit<Trial, "report" | "failure">,
   { measureMs, directory, plain }: TrialOptions & { plain: Measured },
 ): Promise<TrialReport> {
   const [guest] = gang.guests;
   const [from, to] = gang.hosts;
+  const { capture, intervalMs, granularity, output } = facts;
   const words = ["--interval", `${intervalMs}ms`, "--capture", capture];
   words.push("--granularity", granularity);
+  if (output === "held") words.push("--hold-output", "net0");
   const address = addressOf(to);
   const ends: Replicator[] = [];
   const isShared = capture === "shared";
@@ -109,7 +118,8 @@ async function replicated(
     await primary.epochsMore(2);
     const first = primary.epochs.length;
     const sentBefore = await gang.link.sentBytes(from);
-    const { operationsPerSecond, measuredMs, loads } = await measured(gang, ends, measureMs);
+    const found = await measured(gang, facts, ends, measureMs);
+    const { measuredMs, loads } = found;
     const epochs = primary.epochs.slice(first);
     const linkBytes = (await gang.link.sentBytes(from)) - sentBefore;
     const diedAtMs = Date.now();
@@ -123,14 +133,16 @@ async function replicated(
       epochs,
       measuredMs,
       linkBytes,
-      operationsPerSecond,
+      operationsPerSecond: found.operationsPerSecond,
       plainOperationsPerSecond: plain.operationsPerSecond,
+      client: found.client,
+      plainClient: plain.client,
       load: { primary: ofPrimary, backup: ofBackup, qemu },
       plainQemuLoad: plain.loads[0],
       failoverMs: loadedAtMs - diedAtMs,
     };
   } finally {
-    for (const end of ends) await end.kill();
+    for (const end of ends.reverse()) await end.kill("SIGINT");
     if (!hasMoved) {
       await failover.target.close();
       await guest.connect();
@@ -140,6 +152,7 @@ async function replicated(
 
 async function measured(
   gang: Gang,
+  { workload }: Pick<Trial, "workload">,
   ends: readonly Replicator[],
   measureMs: number,
 ): Promise<Measured> {
@@ -147,10 +160,12 @@ async function measured(
   const pids = [guest.pid ?? 0, ...ends.map(({ pid }) => pid)];
   const cpuSeconds = () => pids.map((pid) => usageOf(pid)?.cpuSeconds ?? 0);
   const watch = new BeatWatch(guest);
+  const client = workload === "redis" ? new OutsideClient(gang.hosts[0]) : undefined;
   const [beganAt, before] = [performance.now(), cpuSeconds()];
   await sleep(measureMs);
   const measuredMs = performance.now() - beganAt;
   const loads = cpuSeconds().map((value, i) => (1000 * (value - before[i])) / measuredMs);
   watch.close();
-  return { operationsPerSecond: watch.operationsPerSecond, measuredMs, loads };
+  const { operationsPerSecond } = watch;
+  return { operationsPerSecond, client: await client?.close(), measuredMs, loads };
 }
