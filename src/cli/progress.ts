@@ -1,8 +1,9 @@
 // Progress on stderr: a bar on a terminal, an object a line for programs, or nothing.
 import type { Options, SingleBar } from "cli-progress";
 import type { Progress } from "../index.ts";
-import { formatBytes, formatDuration, formatRate, formatRatio, printable } from "./format.ts";
+import { printable } from "./format.ts";
 import type { ProgressMode } from "./options.ts";
+import { progressLine, Speed } from "./progressline.ts";
 import { isTerminal, note } from "./streams.ts";
 
 export interface ProgressDisplay {
@@ -20,7 +21,8 @@ export async function openProgress(
   verb: string,
 ): Promise<ProgressDisplay> {
   if (mode === "json") return jsonLines(verb);
-  if (mode === "auto" && !quiet && isTerminal("stderr")) return drawBar();
+  const canDraw = isTerminal("stderr") && process.env.TERM !== "dumb";
+  if (mode === "auto" && !quiet && canDraw) return drawBar();
   return { onWarning: plainWarning, end: () => undefined };
 }
 
@@ -48,21 +50,14 @@ const BAR: Options = {
   hideCursor: false,
   // Signals are ours: the bar's own handlers would end the process before the clean-up.
   gracefulExit: false,
-  barsize: 24,
-  barCompleteChar: "#",
-  barIncompleteChar: ".",
+  format: (_options, _params, { line }) => line(),
 };
-const KNOWN = "{bar} {percentage}% | {bytes} | {rate} | {ratio} | {left} left | {image}";
-const UNKNOWN = "{bytes} | {rate} | {ratio} | {image}";
-
-/** What is left to wait, if it goes on like this. */
-function leftOf({ doneBytes, totalBytes = 0 }: Progress, elapsedMs: number): string {
-  return doneBytes > 0 ? formatDuration((elapsedMs * (totalBytes - doneBytes)) / doneBytes) : "-";
-}
+const USUAL_COLUMNS = 80;
 
 async function drawBar(): Promise<ProgressDisplay> {
   const { default: cliProgress } = await import("cli-progress");
   const startMs = performance.now();
+  const speed = new Speed();
   let bar: SingleBar | undefined;
   const end = () => {
     bar?.stop();
@@ -72,22 +67,16 @@ async function drawBar(): Promise<ProgressDisplay> {
   process.once("exit", end);
   return {
     onProgress: (progress) => {
-      const { doneBytes, totalBytes, writtenBytes, image } = progress;
-      const elapsedMs = performance.now() - startMs;
-      const shown = {
-        left: leftOf(progress, elapsedMs),
-        bytes: [doneBytes, totalBytes ?? doneBytes].map(formatBytes).join(" / "),
-        rate: formatRate(doneBytes, elapsedMs),
-        ratio: formatRatio(doneBytes, writtenBytes),
-        image: printable(image),
-      };
+      const { doneBytes, totalBytes = 0 } = progress;
+      const rate = speed.at(performance.now() - startMs, doneBytes);
+      // Made when it is drawn: the terminal may have another width by then.
+      const line = () => progressLine(progress, rate, process.stderr.columns || USUAL_COLUMNS);
       if (!bar) {
-        const format = totalBytes === undefined ? UNKNOWN : KNOWN;
-        bar = new cliProgress.SingleBar({ ...BAR, format });
-        bar.start(totalBytes ?? 0, doneBytes, shown);
+        bar = new cliProgress.SingleBar(BAR);
+        bar.start(totalBytes, doneBytes, { line });
       }
-      if (totalBytes !== undefined) bar.setTotal(totalBytes);
-      bar.update(doneBytes, shown);
+      bar.setTotal(totalBytes);
+      bar.update(doneBytes, { line });
     },
     onWarning: (message) => {
       end();

@@ -34,23 +34,24 @@ export function defineServe(command: Command): void {
     .option("--listen <address>", `HTTP at HOST:PORT or unix:PATH (default: ${DEFAULT_LISTEN})`)
     .option("--nbd <address>", "NBD at HOST:PORT or unix:PATH; HTTP then only with --listen")
     .addOption(
-      new Option("--image <name>", "serve only this one; may be repeated").argParser(
-        (name: string, soFar: string[] = []) => [...soFar, name],
+      new Option("--image <name>", "serve only this one; repeatable").argParser(
+        (name: string, soFar?: string[]) => [...(soFar ?? []), name],
       ),
     )
     .addOption(baseOption())
     .option("--tls-dir <dir>", "certificates for TCP, as QEMU's x509 credentials have them")
     .option("--insecure", "allow plain TCP beyond this machine")
     .addOption(
-      new Option("--socket-mode <mode>", "of the sockets that we make")
-        .argParser(parseMode)
-        .default(undefined, "0600"),
+      new Option("--socket-mode <mode>", "of the sockets that we make (default: 0600)").argParser(
+        parseMode,
+      ),
     )
     .option("--socket-group <group>", "of the sockets that we make")
     .addOption(
-      new Option("-T, --threads <n>", "worker threads, 0 = one per processor")
-        .argParser(parseThreads)
-        .default(undefined, "0"),
+      new Option(
+        "-T, --threads <n>",
+        "worker threads, 0 = one per processor (default: 0)",
+      ).argParser(parseThreads),
     )
     .addOption(
       new Option("-M, --memory <size>", "upper bound of tables and buffers")

@@ -32,6 +32,8 @@ export const COMPLETIONS: readonly (readonly [line: string, candidates: readonly
   ["pagefold extract A.pfa one.raw t", ["two.raw"]],
   ["pagefold unpack A.pfa -- t", ["two.raw"]],
   ["pagefold repack A.pfa --drop one.raw t", ["two.raw"]],
+  ["pagefold serve A.pfa --image t", ["two.raw"]],
+  ["pagefold pack --note a=b --not", ["--note"]],
   ["pagefold tunnel source --connect u", ["unix:"]],
   ["pagefold tunnel source --vm web=u", ["web=unix:"]],
 ];

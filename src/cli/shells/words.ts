@@ -90,7 +90,8 @@ export function allCommands(command: CommandWords): CommandWords[] {
 function optionWords(option: Option): OptionWords {
   const { short, long, description, required, optional, variadic } = option;
   const [, name = ""] = /[<[](.+?)(?:\.\.\.)?[>\]]/.exec(option.flags) ?? [];
-  const kind = variadic && name === "names" ? "image" : (KINDS[name] ?? "other");
+  const isImage = (variadic && name === "names") || long === "--image";
+  const kind = isImage ? "image" : (KINDS[name] ?? "other");
   const place: Place = option.argChoices ? { kind: "words", words: option.argChoices } : { kind };
   return {
     flags: [short, long].filter((flag) => flag !== undefined),
