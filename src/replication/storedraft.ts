@@ -1,6 +1,7 @@
 // An epoch that is being received: its patches go to the redo file and are checked against the
 // memory that they change. Nothing of the replica changes before its commit.
 import { PagefoldError } from "../core/errors.ts";
+import { PAGE_BYTES } from "../core/page.ts";
 import { FINGERPRINT_BYTES } from "../kernels/abi.ts";
 import type { EpochOutput } from "../wire/epochheads.ts";
 import { applyPatch, openPatch } from "./patch.ts";
@@ -37,6 +38,8 @@ export class EpochDraft {
   private readonly sums = new FrameSums();
   /** One bit for each frame that has changed. */
   private readonly seen: Uint8Array;
+  /** What was read last. */
+  private readonly lately = new Map<number, Uint8Array>();
   /** What was not written cannot be committed. */
   private failure: unknown;
   private isOver = false;
@@ -71,8 +74,20 @@ export class EpochDraft {
     const { state, ram } = this;
     const pages = await pagesOf(state, ram, { frames, pageCount: frames.length });
     const found = state.hasher.fingerprints(pages);
+    this.lately.clear();
     for (const [i, frame] of frames.entries()) {
       if (!state.tree.has(frame, found, i)) throw damagedPages(state, frame, 1);
+      this.lately.set(frame, pages.subarray(i * PAGE_BYTES, (i + 1) * PAGE_BYTES));
+    }
+    return pages;
+  }
+
+  /** The same, bytes that may change; a patch mostly follows a read of its pages. */
+  private async copied(frames: Uint32Array): Promise<Uint8Array> {
+    if (!frames.every((frame) => this.lately.has(frame))) await this.read(frames);
+    const pages = new Uint8Array(frames.length * PAGE_BYTES);
+    for (const [i, frame] of frames.entries()) {
+      pages.set(this.lately.get(frame) ?? [], i * PAGE_BYTES);
     }
     return pages;
   }
@@ -91,12 +106,10 @@ export class EpochDraft {
     const { state, sums, epoch } = this;
     const patch = openPatch(bytes, state.frameCount, `epoch ${epoch}: a patch`);
     for (const frame of patch.frames) this.mark(frame);
-    const pages = await pagesOf(state, this.ram, patch);
-    const old = state.hasher.fingerprints(pages);
+    const pages = await this.copied(patch.frames);
     applyPatch(patch, pages);
     const found = state.hasher.fingerprints(pages);
     for (const [i, frame] of patch.frames.entries()) {
-      if (!state.tree.has(frame, old, i)) throw damagedPages(state, frame, 1);
       sums.add(frame, found.subarray(i * FINGERPRINT_BYTES, (i + 1) * FINGERPRINT_BYTES));
     }
     await this.writer.add(bytes, patch);
