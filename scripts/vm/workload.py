@@ -206,7 +206,7 @@ def counter():
         nonlocal number
         for _ in range(operations):
             number += 1
-            link.sendto(b"counter %d;" % number, everybody)
+            link.sendto(b"counter %d at %d;" % (number, time.time_ns() // 10**6), everybody)
 
     run_at(200, step)
 
