@@ -7,6 +7,8 @@ import { RecordKind } from "../wire/records.ts";
 import { clipRuns } from "../wire/slotruns.ts";
 import { BLOCK_FRAMES, type Blocks } from "./blocks.ts";
 
+const SECTOR_BYTES = 512;
+
 /** Bytes from some place on, all zero or not known to be. */
 export interface ZeroExtent {
   byteLength: number;
@@ -74,25 +76,21 @@ export class ServedImage {
    */
   async zeroExtents(offset: number, byteLength: number, most: number): Promise<ZeroExtent[]> {
     const end = offset + byteLength;
-    const extents: ZeroExtent[] = [];
-    let at = offset;
+    const extents = new ExtentList(offset, end, most);
     const { frame: first, skipBytes } = this.map.frameAt(offset);
+    let at = offset;
     for (let frame = first; at < end; ) {
       for (const { isZero, frameCount } of await this.kindsFrom(frame)) {
         for (const part of this.map.runs(frame, frameCount)) {
           const skipped = part.frame === first ? skipBytes : 0;
-          const length = Math.min(part.byteLength - skipped, end - at);
-          const last = extents.at(-1);
-          if (last?.isZero === isZero) last.byteLength += length;
-          else if (extents.length === most) return extents;
-          else extents.push({ byteLength: length, isZero });
-          at += length;
-          if (at === end) return extents;
+          const stop = Math.min(at + part.byteLength - skipped, end);
+          if (!extents.add(isZero, at, stop) || stop === end) return extents.list;
+          at = stop;
         }
         frame += frameCount;
       }
     }
-    return extents;
+    return extents.list;
   }
 
   /** Runs of frames to the end of the leaf that covers `frame`. A lost leaf may hold anything. */
@@ -103,5 +101,42 @@ export class ServedImage {
     return [...clipRuns(leaf.runs, leaf.firstFrame, frame, end)].map(({ kind, length }) => {
       return { isZero: kind === RecordKind.ZERO, frameCount: length };
     });
+  }
+}
+
+/**
+ * Extents that follow one another. Zeros begin and end at sectors, unless that is where the request
+ * does: qemu-img rounds what it is told up to whole ones, and would lose what is beside them.
+ */
+class ExtentList {
+  readonly list: ZeroExtent[] = [];
+  private readonly start: number;
+  private readonly end: number;
+  private readonly most: number;
+
+  constructor(start: number, end: number, most: number) {
+    this.start = start;
+    this.end = end;
+    this.most = most;
+  }
+
+  /** Adds bytes [from, to). False when there is no room for more. */
+  add(isZero: boolean, from: number, to: number): boolean {
+    if (!isZero) return this.push(false, to - from);
+    const first = from === this.start ? from : Math.ceil(from / SECTOR_BYTES) * SECTOR_BYTES;
+    const last = to === this.end ? to : Math.floor(to / SECTOR_BYTES) * SECTOR_BYTES;
+    if (first >= last) return this.push(false, to - from);
+    return (
+      this.push(false, first - from) && this.push(true, last - first) && this.push(false, to - last)
+    );
+  }
+
+  private push(isZero: boolean, byteLength: number): boolean {
+    if (byteLength === 0) return true;
+    const last = this.list.at(-1);
+    if (last?.isZero === isZero) last.byteLength += byteLength;
+    else if (this.list.length === this.most) return false;
+    else this.list.push({ byteLength, isZero });
+    return true;
   }
 }

@@ -5,7 +5,7 @@ import { fail, pagefold, succeed } from "../support/cli.ts";
 
 const VERBS = [
   ...["pack", "append", "unpack", "repack", "list"],
-  ...["verify", "inspect", "diff", "cat", "capture", "tunnel", "replicate", "completion"],
+  ...["verify", "inspect", "diff", "cat", "serve", "capture", "tunnel", "replicate", "completion"],
 ];
 const SUBVERBS = [
   ...["tunnel source", "tunnel target", "replicate primary", "replicate backup"],

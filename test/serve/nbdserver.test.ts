@@ -219,6 +219,8 @@ describe("transmission", () => {
           if (flags === 3) {
             expect(bytes.subarray(at, at + byteLength).every((byte) => byte === 0)).toBe(true);
             zeroBytes += byteLength;
+            // Or qemu-img takes the rest of a sector for zero, too.
+            if (at > 100) expect(at % 512).toBe(0);
           }
           at += byteLength;
         }
