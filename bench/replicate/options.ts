@@ -13,7 +13,7 @@ export type Output = (typeof OUTPUTS)[number];
 export const USAGE = `npm run bench:replicate -- [options]
   --workloads W,…      a guest each, one after another, of ${WORKLOADS.join(", ")} (default: redis)
   --intervals MS,…     from one epoch to the next (default: 50,100,200,500,1000)
-  --captures C,…       of ${CAPTURES.join(", ")} (default: snapshot)
+  --captures C,…       of ${CAPTURES.join(", ")} (default: precopy)
   --granularities G,…  of ${GRANULARITIES.join(", ")} (default: both)
   --outputs O,…        what the guest sends, of ${OUTPUTS.join(", ")} (default: free)
   --qemu installed|10  (default: installed)
@@ -49,7 +49,7 @@ export function readOptions(): ReplicateBenchOptions | undefined {
     options: {
       workloads: { type: "string", default: "redis" },
       intervals: { type: "string", default: "50,100,200,500,1000" },
-      captures: { type: "string", default: "snapshot" },
+      captures: { type: "string", default: "precopy" },
       granularities: { type: "string", default: GRANULARITIES.join(",") },
       outputs: { type: "string", default: "free" },
       qemu: { type: "string", default: "installed" },

@@ -52,9 +52,9 @@ function definePrimary(command: Command): void {
         .default(500, "500ms"),
     )
     .addOption(
-      new Option("--capture <way>", "snapshot: while it runs; shared: out of its memory file")
-        .choices(["snapshot", "shared"])
-        .default("snapshot"),
+      new Option("--capture <way>", "precopy or snapshot: while it runs; shared: out of its file")
+        .choices(["auto", "precopy", "snapshot", "shared"])
+        .default("auto"),
     )
     .addOption(
       new Option("--granularity <unit>", "what is sent of a changed page: 64-byte blocks, or all")

@@ -26,7 +26,7 @@ interface PrimaryWords extends LinkWords {
   qmp: string;
   connect: string;
   interval: number;
-  capture: "snapshot" | "shared";
+  capture: "auto" | "precopy" | "snapshot" | "shared";
   granularity: "block" | "page";
   diskConsistency?: "external";
   holdOutput?: string[];

@@ -31,7 +31,12 @@ export const Part = {
   FOOTER: 0x7e,
 } as const;
 
-export const Command = { OPEN_RETURN_PATH: 1, PACKAGED: 7, ENABLE_COLO: 8 } as const;
+export const Command = {
+  OPEN_RETURN_PATH: 1,
+  PACKAGED: 7,
+  ENABLE_COLO: 8,
+  SWITCHOVER_START: 11,
+} as const;
 
 /** The version of the section "ram" that all QEMUs since 2009 write. */
 export const RAM_VERSION = 4;

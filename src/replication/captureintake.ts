@@ -5,7 +5,7 @@ import { ByteWriter } from "../core/bytes.ts";
 import { PagefoldError } from "../core/errors.ts";
 import { type FoldTarget, StreamFolder } from "../qemu/folder.ts";
 import { ScriptReader, Step } from "../qemu/script.ts";
-import { Part } from "../qemu/stream.ts";
+import { Command, Part } from "../qemu/stream.ts";
 import type { CaptureSink, PageRoom, ZeroRun } from "./capture.ts";
 import type { GuestIdentity } from "./storeidentity.ts";
 import { identityOf } from "./streamhead.ts";
@@ -13,6 +13,8 @@ import { identityOf } from "./streamhead.ts";
 /** EOS, the footer of a part of RAM, and what begins the next one: no pages, no devices. */
 const BOUNDARY_BYTES = 18;
 const PART_HEAD_BYTES = 5;
+/** QEMU 10 says before the last part that the guest stands still now. */
+const SWITCHOVER = Buffer.from([Part.COMMAND, 0, Command.SWITCHOVER_START, 0, 0]);
 
 interface Filling extends FoldTarget {
   readonly room: PageRoom;
@@ -160,7 +162,7 @@ export class CaptureIntake {
 
   /** A record or the end of memory follows: what came before is the head, or between parts. */
   private closeOpaque(): void {
-    const bytes = this.opaque.take();
+    const bytes = withoutSwitchover(this.opaque.take());
     let end = bytes.length;
     if (this.isPartHead(bytes, end - PART_HEAD_BYTES)) end -= PART_HEAD_BYTES;
     while (end >= BOUNDARY_BYTES && this.isPartHead(bytes, end - BOUNDARY_BYTES)) {
@@ -195,4 +197,11 @@ export class CaptureIntake {
   private fail(reason: string): never {
     throw new PagefoldError("DAMAGED", `${this.guest}: migration stream: ${reason}`);
   }
+}
+
+/** What lies between parts, without what no reader needs to know. */
+function withoutSwitchover(bytes: Uint8Array): Uint8Array {
+  const at = BOUNDARY_BYTES - PART_HEAD_BYTES;
+  if (Buffer.compare(bytes.subarray(at, at + SWITCHOVER.length), SWITCHOVER) !== 0) return bytes;
+  return Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + SWITCHOVER.length)]);
 }

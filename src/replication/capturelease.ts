@@ -5,10 +5,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { PagefoldError } from "../core/errors.ts";
 import type { Qmp } from "../qemu/qmp.ts";
 
-export type CaptureCapability = "background-snapshot" | "x-ignore-shared";
+/** What is set in QEMU for as long as a capture takes. */
+export interface CaptureSettings {
+  /** To be on. */
+  readonly capability?: "background-snapshot" | "x-ignore-shared" | undefined;
+  /** Of the migration, by QEMU's names. */
+  readonly parameters?: Readonly<Record<string, number>> | undefined;
+}
 
-const CAPABILITIES: readonly CaptureCapability[] = ["background-snapshot", "x-ignore-shared"];
-/** Stands for: a guest that ran is being captured. */
+/** Stands for: a guest that ran is being captured. Its text is what has to be set back. */
 const MARK = "pagefold-capture";
 /** A monitor that says nothing for so long will not. */
 const ANSWER_MS = 10_000;
@@ -29,22 +34,26 @@ interface MigrateAnswer {
 
 export class CaptureLease {
   private readonly qmp: Qmp;
-  private readonly capability: CaptureCapability;
+  /** What was there before. */
+  private readonly before: CaptureSettings;
   /** Events of the guest up to this one are older than the capture. */
   private readonly lastEvent: number;
 
   /** Takes a guest that runs; LOCKED if somebody has it. */
-  static async take(qmp: Qmp, capability: CaptureCapability): Promise<CaptureLease> {
+  static async take(qmp: Qmp, settings: CaptureSettings): Promise<CaptureLease> {
+    const { capability, parameters = {} } = settings;
     const lastEvent = qmp.events.at(-1)?.number ?? -1;
+    const before = { capability, parameters: await valuesOf(qmp, Object.keys(parameters)) };
     try {
-      const mark = { "qom-type": "secret", id: MARK, data: capability };
+      const mark = { "qom-type": "secret", id: MARK, data: JSON.stringify(before) };
       await qmp.execute("object-add", mark, wait);
     } catch (error) {
       throw (await isMarked(qmp)) ? taken() : error;
     }
-    const lease = new CaptureLease(qmp, capability, lastEvent);
+    const lease = new CaptureLease(qmp, before, lastEvent);
     try {
-      await setCapability(qmp, capability, true);
+      if (capability) await setCapability(qmp, capability, true);
+      await setParameters(qmp, parameters);
       return lease;
     } catch (error) {
       await lease.free();
@@ -52,9 +61,9 @@ export class CaptureLease {
     }
   }
 
-  private constructor(qmp: Qmp, capability: CaptureCapability, lastEvent: number) {
+  private constructor(qmp: Qmp, before: CaptureSettings, lastEvent: number) {
     this.qmp = qmp;
-    this.capability = capability;
+    this.before = before;
     this.lastEvent = lastEvent;
   }
 
@@ -65,10 +74,14 @@ export class CaptureLease {
 
   /** Ends a migration that is under way, and leaves the guest as it was. */
   async free(): Promise<void> {
-    await endMigration(this.qmp, this.capability);
+    await endMigration(this.qmp, this.before);
     await this.resume();
-    await setCapability(this.qmp, this.capability, false);
-    await this.qmp.execute("object-del", { id: MARK }, wait);
+    await setBack(this.qmp, this.before);
+  }
+
+  /** Resolves when the guest stands still, for whatever reason. */
+  async stopped(signal: AbortSignal): Promise<void> {
+    await this.qmp.event("STOP", { after: this.lastEvent, signal });
   }
 
   /** From the stop of the guest until it went on, by the clock of its QEMU. */
@@ -103,14 +116,10 @@ export async function releaseGuest(qmp: Qmp): Promise<ReleaseReport> {
   if (!(await isMarked(qmp))) {
     return { wasCaptured: false, wasMigrating: false, wasStopped: false };
   }
-  type Capability = { capability: string; state: boolean };
-  const all = await qmp.execute<Capability[]>("query-migrate-capabilities", undefined, wait);
-  const isOn = (one: string) => all.some(({ capability, state }) => state && capability === one);
-  const capability = CAPABILITIES.find(isOn);
-  const wasMigrating = capability !== undefined && (await endMigration(qmp, capability));
+  const before = await markOf(qmp);
+  const wasMigrating = await endMigration(qmp, before);
   const wasStopped = await letRun(qmp);
-  if (capability) await setCapability(qmp, capability, false);
-  await qmp.execute("object-del", { id: MARK }, wait);
+  await setBack(qmp, before);
   return { wasCaptured: true, wasMigrating, wasStopped };
 }
 
@@ -147,6 +156,41 @@ async function isMarked(qmp: Qmp): Promise<boolean> {
   return objects.some(({ name }) => name === MARK);
 }
 
+/** What a capture has to set back. */
+async function markOf(qmp: Qmp): Promise<CaptureSettings> {
+  const what = { path: `/objects/${MARK}`, property: "data" };
+  const text = await qmp.execute<string>("qom-get", what, wait);
+  try {
+    return JSON.parse(text) as CaptureSettings;
+  } catch (error) {
+    throw new PagefoldError("FORMAT", `the mark ${MARK} says "${text}"`, { cause: error });
+  }
+}
+
+async function setBack(qmp: Qmp, { capability, parameters = {} }: CaptureSettings): Promise<void> {
+  if (capability) await setCapability(qmp, capability, false);
+  await setParameters(qmp, parameters);
+  await qmp.execute("object-del", { id: MARK }, wait);
+}
+
+async function valuesOf(qmp: Qmp, names: readonly string[]): Promise<Record<string, number>> {
+  if (names.length === 0) return {};
+  const all = await qmp.execute<Record<string, number>>(
+    "query-migrate-parameters",
+    undefined,
+    wait,
+  );
+  return Object.fromEntries(names.map((name) => [name, all[name]]));
+}
+
+async function setParameters(
+  qmp: Qmp,
+  parameters: Readonly<Record<string, number>>,
+): Promise<void> {
+  if (Object.keys(parameters).length === 0) return;
+  await qmp.execute("migrate-set-parameters", parameters, wait);
+}
+
 async function setCapability(qmp: Qmp, capability: string, state: boolean): Promise<void> {
   const capabilities = [{ capability, state }];
   await qmp.execute("migrate-set-capabilities", { capabilities }, wait);
@@ -156,7 +200,7 @@ async function setCapability(qmp: Qmp, capability: string, state: boolean): Prom
  * Resolves when no migration is under way, with whether one was. A snapshot is never cancelled, as
  * that would hang the guest; somebody reads it to its end: see capturedrain.ts.
  */
-async function endMigration(qmp: Qmp, capability: CaptureCapability): Promise<boolean> {
+async function endMigration(qmp: Qmp, { capability }: CaptureSettings): Promise<boolean> {
   const isSnapshot = capability === "background-snapshot";
   const end = Date.now() + (isSnapshot ? SNAPSHOT_MS : ANSWER_MS);
   for (let wasActive = false; ; wasActive = true) {
@@ -171,10 +215,13 @@ async function endMigration(qmp: Qmp, capability: CaptureCapability): Promise<bo
   }
 }
 
-/** Whether it had to be told to. */
+/** Whether it had to be told to. What QEMU stopped by itself it may let go on by itself. */
 async function letRun(qmp: Qmp): Promise<boolean> {
-  const { status } = await qmp.execute<{ status: string }>("query-status", undefined, wait);
-  if (!STOPPED.includes(status)) return false;
+  for (const end = Date.now() + ANSWER_MS; ; await sleep(1)) {
+    const { status } = await qmp.execute<{ status: string }>("query-status", undefined, wait);
+    if (!STOPPED.includes(status)) return false;
+    if (status !== "finish-migrate" || Date.now() > end) break;
+  }
   await qmp.execute("cont", undefined, wait);
   return true;
 }

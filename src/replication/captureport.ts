@@ -1,6 +1,6 @@
 // Where the QEMU of a captured guest writes its stream: a unix socket of ours, for one migration.
-// Once QEMU writes, its stream is read to the end, also when nobody wants it any more: see
-// capturedrain.ts.
+// Once QEMU writes a snapshot, its stream is read to the end, also when nobody wants it any more:
+// see capturedrain.ts.
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -72,7 +72,7 @@ export class CapturePort {
    * Has the guest migrate to us; resolves when QEMU says that all was written, and all was taken.
    * When that fails, or is not wanted any more, it rejects as soon as QEMU has written the rest.
    */
-  async migrate(qmp: Qmp, taker: StreamTaker, signal?: AbortSignal): Promise<void> {
+  async migrateToEnd(qmp: Qmp, taker: StreamTaker, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     await qmp.execute("migrate", { uri: `unix:${this.path}` });
     const socket = await this.accept(qmp);
@@ -80,10 +80,23 @@ export class CapturePort {
     const connection = acceptedConnection(socket, `unix:${this.path}`);
     try {
       const fault = guard instanceof DrainGuard ? undefined : guard;
-      await received(connection, taker, fault, signal);
+      await received(connection, taker, { fault, signal });
     } finally {
       connection.destroy();
       if (guard instanceof DrainGuard) await guard.close();
+    }
+    await untilMigrated(qmp, { pollMs: END_POLL_MS });
+  }
+
+  /** The same for a QEMU that can do with a stream that breaks off: it rejects at once. */
+  async migrate(qmp: Qmp, taker: StreamTaker, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    await qmp.execute("migrate", { uri: `unix:${this.path}` });
+    const connection = acceptedConnection(await this.accept(qmp), `unix:${this.path}`);
+    try {
+      await received(connection, taker, { signal, mayBreakOff: true });
+    } finally {
+      connection.destroy();
     }
     await untilMigrated(qmp, { pollMs: END_POLL_MS });
   }
@@ -107,28 +120,33 @@ export class CapturePort {
   }
 }
 
-/**
- * Settles when the stream has ended: resolves if everything was taken. `fault` is why nothing is to
- * be taken from the start.
- */
+interface Reception {
+  /** Why nothing is to be taken from the start. */
+  readonly fault?: unknown;
+  readonly signal?: AbortSignal | undefined;
+  /** Whether a failure need not wait for the end of the stream. */
+  readonly mayBreakOff?: boolean;
+}
+
+/** Settles when the stream has ended: resolves if everything was taken. */
 function received(
   connection: Connection,
   taker: StreamTaker,
-  fault: unknown,
-  signal: AbortSignal | undefined,
+  { fault, signal, mayBreakOff = false }: Reception,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     let failure: { reason: unknown } | undefined;
-    const discard = (reason: unknown): void => {
-      failure ??= { reason };
-      connection.resume();
-    };
-    const onAbort = (): void => discard(signal?.reason);
     const finish = (): void => {
       signal?.removeEventListener("abort", onAbort);
       if (failure) reject(failure.reason);
       else resolve();
     };
+    const discard = (reason: unknown): void => {
+      failure ??= { reason };
+      if (mayBreakOff) finish();
+      else connection.resume();
+    };
+    const onAbort = (): void => discard(signal?.reason);
     if (fault !== undefined) failure = { reason: fault };
     connection.receive({
       bytes(piece) {

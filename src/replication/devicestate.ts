@@ -7,7 +7,7 @@ import { ByteReader, ByteWriter } from "../core/bytes.ts";
 import { MAX_BLOCKS } from "../qemu/blocks.ts";
 
 /** How a guest was captured: all memory in the stream, or shared blocks in files. */
-export type CaptureKind = "snapshot" | "shared";
+export type CaptureKind = "snapshot" | "shared" | "precopy";
 
 /** A block of RAM that does not lie in the stream, and where the guest's QEMU has its file. */
 export interface SharedBlock {
@@ -27,7 +27,7 @@ export interface DeviceState {
 
 const MAGIC = new TextEncoder().encode("PFDV");
 const VERSION = 1;
-const KINDS: readonly CaptureKind[] = ["snapshot", "shared"];
+const KINDS: readonly CaptureKind[] = ["snapshot", "shared", "precopy"];
 /** The list of 4096 blocks has less. */
 const MAX_HEAD_BYTES = 4 << 20;
 const MAX_TAIL_BYTES = 1 << 30;

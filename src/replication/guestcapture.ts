@@ -1,5 +1,7 @@
 // Captures a guest again and again, each time the whole memory and the devices of one moment, with
-// no patch to QEMU and in one of two ways:
+// no patch to QEMU and in one of three ways:
+// - "precopy": QEMU writes its memory while the guest runs, what the guest has written to meanwhile
+//   again, and stops it for the rest and the devices.
 // - "snapshot": QEMU stops the guest for the devices alone and writes its memory while the guest
 //   runs on, each page before the guest writes to it (capability background-snapshot).
 // - "shared": the guest stands still while its RAM is copied out of the file that it shares with
@@ -14,12 +16,13 @@ import { type CapturedParts, CaptureIntake } from "./captureintake.ts";
 import { CaptureLease, checkFree } from "./capturelease.ts";
 import { HeldPages, handOut } from "./capturepages.ts";
 import { CapturePort, type PortOptions } from "./captureport.ts";
+import { PRECOPY_SETTINGS, precopyFault, untilStill } from "./captureprecopy.ts";
 import { type CaptureKind, encodeDeviceState, type SharedBlock } from "./devicestate.ts";
 import { type GuestIdentity, identityDifference } from "./storeidentity.ts";
 
 export interface GuestCaptureOptions extends CheckOptions, PortOptions {
-  /** Default: "snapshot". */
-  kind?: CaptureKind | undefined;
+  /** Default: "auto", which is "precopy" where that is sound, else "snapshot". */
+  kind?: CaptureKind | "auto" | undefined;
   /** For messages. Default: "the guest". */
   name?: string | undefined;
 }
@@ -28,7 +31,7 @@ export interface EpochOptions {
   signal?: AbortSignal | undefined;
   /**
    * Called just before the moment that is captured, as late as can be had for nothing: for a
-   * snapshot the guest runs on until QEMU stops it, for a copy it stands still already.
+   * snapshot the guest runs on until QEMU stops it, otherwise it stands still already.
    */
   justBefore?: (() => Promise<void>) | undefined;
 }
@@ -36,6 +39,8 @@ export interface EpochOptions {
 export class GuestCapture {
   readonly kind: CaptureKind;
   readonly facts: GuestFacts;
+  /** Why "auto" was not "precopy". */
+  readonly precopyFault: string | undefined;
   private readonly qmp: Qmp;
   private readonly options: GuestCaptureOptions;
   private readonly name: string;
@@ -47,10 +52,17 @@ export class GuestCapture {
   static async open(qmp: Qmp, options: GuestCaptureOptions = {}): Promise<GuestCapture> {
     await checkFree(qmp);
     const facts = await checkGuest(qmp, options);
-    const files = options.kind === "shared" ? await sharedFilesOf(qmp) : [];
+    const { kind = "auto" } = options;
+    const isWanted = kind === "auto" || kind === "precopy";
+    const fault = isWanted ? await precopyFault(qmp, facts) : undefined;
+    if (fault !== undefined && kind === "precopy") {
+      const reason = `the guest cannot be captured by pre-copy: ${fault}`;
+      throw new PagefoldError("USAGE", `${reason}: capture it by snapshot`);
+    }
+    const files = kind === "shared" ? await sharedFilesOf(qmp) : [];
     const copies: FileCopy[] = [];
     for (const file of files) copies.push(await FileCopy.open(file));
-    return new GuestCapture(qmp, facts, copies, options);
+    return new GuestCapture(qmp, facts, copies, options, fault);
   }
 
   private constructor(
@@ -58,28 +70,30 @@ export class GuestCapture {
     facts: GuestFacts,
     copies: readonly FileCopy[],
     options: GuestCaptureOptions,
+    fault: string | undefined,
   ) {
-    const { kind = "snapshot", name = "the guest" } = options;
+    const { kind = "auto", name = "the guest" } = options;
     this.qmp = qmp;
     this.facts = facts;
     this.copies = copies;
     this.options = options;
-    this.kind = kind;
+    this.kind = kind !== "auto" ? kind : fault === undefined ? "precopy" : "snapshot";
+    this.precopyFault = fault;
     this.name = name;
   }
 
   /**
    * Hands out the memory of the guest at one moment. Whatever fails, the guest runs when this
-   * settles, unless its monitor is lost: `releaseGuest` lets it go on then. An abort waits for the
-   * rest of the stream, which QEMU has to get rid of.
+   * settles, unless its monitor is lost: `releaseGuest` lets it go on then. For a snapshot an abort
+   * waits for the rest of the stream, which QEMU has to get rid of.
    */
   async epoch(sink: CaptureSink, options: EpochOptions = {}): Promise<CapturedEpoch> {
     options.signal?.throwIfAborted();
     const port = await CapturePort.open(this.options);
     try {
-      return this.kind === "snapshot"
-        ? await this.snapshot(port, sink, options)
-        : await this.copyShared(port, sink, options);
+      if (this.kind === "precopy") return await this.precopy(port, sink, options);
+      if (this.kind === "snapshot") return await this.snapshot(port, sink, options);
+      return await this.copyShared(port, sink, options);
     } finally {
       await port.close();
     }
@@ -98,15 +112,43 @@ export class GuestCapture {
     sink: CaptureSink,
     { signal, justBefore }: EpochOptions,
   ): Promise<CapturedEpoch> {
-    const lease = await CaptureLease.take(this.qmp, "background-snapshot");
+    const lease = await CaptureLease.take(this.qmp, { capability: "background-snapshot" });
     const intake = this.newIntake(sink);
     let pauseMs: number;
     try {
       await justBefore?.();
-      await port.migrate(this.qmp, intake, signal);
+      await port.migrateToEnd(this.qmp, intake, signal);
       await lease.resume();
       pauseMs = await lease.pauseMs();
     } finally {
+      await lease.free();
+    }
+    return this.epochOf(intake, intake.end(), pauseMs, []);
+  }
+
+  private async precopy(
+    port: CapturePort,
+    sink: CaptureSink,
+    { signal, justBefore }: EpochOptions,
+  ): Promise<CapturedEpoch> {
+    const lease = await CaptureLease.take(this.qmp, PRECOPY_SETTINGS);
+    const intake = this.newIntake(sink);
+    const over = new AbortController();
+    const either = signal ? AbortSignal.any([signal, over.signal]) : over.signal;
+    let pauseMs: number;
+    try {
+      const migrated = port.migrate(this.qmp, intake, either);
+      // A guest that stood still before is not stopped again.
+      const still = Promise.race([migrated, untilStill(this.qmp, lease, either)]);
+      const sealed = still.then(justBefore);
+      sealed.catch((error) => over.abort(error));
+      const [end] = await Promise.allSettled([migrated, sealed]);
+      if (end.status === "rejected") throw end.reason;
+      await sealed;
+      await lease.resume();
+      pauseMs = await lease.pauseMs();
+    } finally {
+      over.abort();
       await lease.free();
     }
     return this.epochOf(intake, intake.end(), pauseMs, []);
@@ -119,13 +161,13 @@ export class GuestCapture {
   ): Promise<CapturedEpoch> {
     const held = new HeldPages();
     const intake = this.newIntake(held);
-    const lease = await CaptureLease.take(this.qmp, "x-ignore-shared");
+    const lease = await CaptureLease.take(this.qmp, { capability: "x-ignore-shared" });
     let pauseMs: number;
     try {
       await this.qmp.execute("stop");
       await justBefore?.();
       await Promise.all([
-        port.migrate(this.qmp, intake, signal),
+        port.migrateToEnd(this.qmp, intake, signal),
         ...this.copies.map((copy) => copy.take()),
       ]);
       await lease.resume();

@@ -34,8 +34,8 @@ export interface PrimaryServiceOptions extends ReplicateOptions {
   readonly qmpPath: string;
   /** From the begin of one epoch to that of the next, at least, in ms. */
   readonly intervalMs: number;
-  /** Default: "snapshot". */
-  readonly capture?: CaptureKind | undefined;
+  /** Default: "auto", which is "precopy" where that is sound, else "snapshot" and a notice. */
+  readonly capture?: CaptureKind | "auto" | undefined;
   readonly granularity?: "block" | "page" | undefined;
   /** Somebody else sees to it that disks and memory belong together. */
   readonly allowWritableDisks?: boolean | undefined;
@@ -56,6 +56,8 @@ export async function replicatePrimary(options: PrimaryServiceOptions): Promise<
   const qmp = await openQmp(options.qmpPath, signal ? { signal } : {});
   try {
     await using source = await GuestCapture.open(qmp, { kind, allowWritableDisks });
+    const { precopyFault } = source;
+    if (precopyFault !== undefined) onNotice?.(`captured by snapshot: ${precopyFault}`);
     using output = await OutputFilters.open(qmp, holdOutput);
     const primary = new CheckpointPrimary({
       source,

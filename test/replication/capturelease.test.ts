@@ -1,7 +1,11 @@
 // A guest whose capture has died is freed, and a guest that nobody has captured is left alone.
 import { describe, expect, it, onTestFinished } from "vitest";
 import { openQmp } from "../../src/qemu/qmp.ts";
-import { CaptureLease, releaseGuest } from "../../src/replication/capturelease.ts";
+import {
+  CaptureLease,
+  type CaptureSettings,
+  releaseGuest,
+} from "../../src/replication/capturelease.ts";
 import { FakeGuest, type FakeGuestOptions } from "../support/fakeguest.ts";
 import { temporaryFolder } from "../support/folder.ts";
 
@@ -17,6 +21,12 @@ async function open(options: FakeGuestOptions = {}) {
   return { guest, qmp };
 }
 
+/** As a capture that has died leaves it. */
+function mark(guest: FakeGuest, before: CaptureSettings): void {
+  guest.objects.add(MARK);
+  guest.mark = JSON.stringify(before);
+}
+
 describe("a guest", () => {
   it("is left alone when it was not captured", async () => {
     const { guest, qmp } = await open({ status: "paused", migration: { status: "active" } });
@@ -30,7 +40,7 @@ describe("a guest", () => {
       migration: { status: "active" },
       capabilities: ["x-ignore-shared"],
     });
-    guest.objects.add(MARK);
+    mark(guest, { capability: "x-ignore-shared" });
     const report = { wasCaptured: true, wasMigrating: true, wasStopped: true };
     expect(await releaseGuest(qmp)).toEqual(report);
     expect(guest.changes).toEqual(["migrate_cancel", "cont", "-x-ignore-shared", "object-del"]);
@@ -41,7 +51,7 @@ describe("a guest", () => {
       migration: { status: "active" },
       capabilities: ["background-snapshot"],
     });
-    guest.objects.add(MARK);
+    mark(guest, { capability: "background-snapshot" });
     setTimeout(() => {
       guest.migration = { status: "completed" };
     }, 60);
@@ -50,20 +60,41 @@ describe("a guest", () => {
     expect(guest.changes).toEqual(["-background-snapshot", "object-del"]);
   });
 
+  it("is released that a pre-copy has left stopped, with the parameters of before", async () => {
+    const { guest, qmp } = await open({
+      status: "postmigrate",
+      migration: { status: "completed" },
+    });
+    guest.parameters["downtime-limit"] = 5;
+    mark(guest, { parameters: { "downtime-limit": 300 } });
+    const report = { wasCaptured: true, wasMigrating: false, wasStopped: true };
+    expect(await releaseGuest(qmp)).toEqual(report);
+    expect(guest.changes).toEqual(["cont", "migrate-set-parameters", "object-del"]);
+    expect(guest.parameters["downtime-limit"]).toBe(300);
+  });
+
+  it("whose mark cannot be read is left alone, and that is said", async () => {
+    const { guest, qmp } = await open({ status: "paused" });
+    guest.objects.add(MARK);
+    guest.mark = "what";
+    await expect(releaseGuest(qmp)).rejects.toThrow(`the mark ${MARK} says "what"`);
+    expect(guest.changes).toEqual([]);
+  });
+
   it("that has crashed is not told to go on", async () => {
     const { guest, qmp } = await open({ status: "internal-error" });
-    guest.objects.add(MARK);
+    mark(guest, {});
     expect(await releaseGuest(qmp)).toMatchObject({ wasStopped: false });
     expect(guest.changes).toEqual(["object-del"]);
   });
 
   it("belongs to one capture at a time", async () => {
     const { guest, qmp } = await open();
-    const lease = await CaptureLease.take(qmp, "background-snapshot");
-    const second = CaptureLease.take(qmp, "x-ignore-shared");
+    const lease = await CaptureLease.take(qmp, { capability: "background-snapshot" });
+    const second = CaptureLease.take(qmp, { capability: "x-ignore-shared" });
     await expect(second).rejects.toMatchObject({ code: "LOCKED" });
     await lease.free();
     expect([...guest.objects, ...guest.capabilities]).toEqual([]);
-    await (await CaptureLease.take(qmp, "x-ignore-shared")).free();
+    await (await CaptureLease.take(qmp, { capability: "x-ignore-shared" })).free();
   });
 });

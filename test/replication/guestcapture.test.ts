@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { openQmp } from "../../src/qemu/qmp.ts";
 import { GuestCapture } from "../../src/replication/guestcapture.ts";
 import { MemorySink } from "../support/capturesink.ts";
@@ -41,14 +41,13 @@ function expectFree(guest: FakeGuest): void {
   expect([...guest.objects]).toEqual([]);
 }
 
-const socketFolders = (): string[] =>
-  readdirSync(tmpdir()).filter((name) => name.startsWith("pagefold-capture-"));
-
 describe("a capture by snapshot", () => {
+  const kind = "snapshot";
+
   it("takes all memory, and leaves the guest as it was", async () => {
     const { stream, memory } = captureStream(seededRandom(randomSeed("snapshot")));
     const { guest, qmp } = await open({ stream });
-    const capture = await GuestCapture.open(qmp);
+    const capture = await GuestCapture.open(qmp, { kind });
     const sink = new MemorySink();
     for (let i = 0; i < 2; i++) {
       const epoch = await capture.epoch(sink);
@@ -65,8 +64,12 @@ describe("a capture by snapshot", () => {
     "lets a guest go on that was stopped just before; left so by QEMU: %s",
     async (leavesStopped) => {
       const { stream } = captureStream(seededRandom(1));
-      const { guest, qmp } = await open({ stream, leavesStopped });
-      const capture = await GuestCapture.open(qmp);
+      const { guest, qmp } = await open({
+        stream,
+        leavesStopped,
+        version: leavesStopped ? "9.0.0" : "7.2.22",
+      });
+      const capture = await GuestCapture.open(qmp, { kind });
       await capture.epoch(new MemorySink(), {
         async justBefore() {
           expect(guest.changes.at(-1)).toBe("+background-snapshot");
@@ -81,8 +84,10 @@ describe("a capture by snapshot", () => {
   it("reads the stream to its end when the sink fails, or on abort", async () => {
     const { stream } = captureStream(seededRandom(2));
     const { guest, qmp } = await open({ stream });
-    const before = socketFolders();
-    const capture = await GuestCapture.open(qmp);
+    const folder = temporaryFolder();
+    vi.stubEnv("TMPDIR", folder);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const capture = await GuestCapture.open(qmp, { kind });
     const full = new MemorySink(4);
     full.take = () => {
       throw new Error("the sink is full");
@@ -99,17 +104,17 @@ describe("a capture by snapshot", () => {
     await capture.epoch(new MemorySink());
     expectFree(guest);
     expect(guest.changes).not.toContain("migrate_cancel");
-    expect(socketFolders()).toEqual(before);
+    expect(readdirSync(folder)).toEqual([]);
   });
 
   it("says why QEMU cannot connect, or has ended too early", async () => {
     const one = await open({ connectFault: "Failed to connect to it" });
-    const capture = await GuestCapture.open(one.qmp);
+    const capture = await GuestCapture.open(one.qmp, { kind });
     await expect(capture.epoch(new MemorySink())).rejects.toThrow("Failed to connect to it");
     expectFree(one.guest);
     const { stream } = captureStream(seededRandom(3));
     const two = await open({ stream: stream.subarray(0, 200_000) });
-    const early = await GuestCapture.open(two.qmp, { name: "web" });
+    const early = await GuestCapture.open(two.qmp, { kind, name: "web" });
     await expect(early.epoch(new MemorySink())).rejects.toThrow(
       "web: migration stream: QEMU ended",
     );
@@ -119,7 +124,7 @@ describe("a capture by snapshot", () => {
   it("does not let on what somebody else has stopped meanwhile", async () => {
     const { stream } = captureStream(seededRandom(4));
     const { guest, qmp } = await open({ stream });
-    const capture = await GuestCapture.open(qmp);
+    const capture = await GuestCapture.open(qmp, { kind });
     const sink = new MemorySink();
     const begin = sink.begin.bind(sink);
     sink.begin = (identity) => {
@@ -134,7 +139,7 @@ describe("a capture by snapshot", () => {
     const { stream } = captureStream(seededRandom(5));
     const options = { stream };
     const { guest, qmp } = await open(options);
-    const capture = await GuestCapture.open(qmp);
+    const capture = await GuestCapture.open(qmp, { kind });
     await capture.epoch(new MemorySink());
     const name = Buffer.from(stream).indexOf("pc-q35-7.2");
     stream[name + 9] ^= 1;

@@ -1,7 +1,14 @@
 // What a capture takes for a QEMU: a monitor that knows a guest's state and writes a made-up stream
-// where it is told to migrate. As with QEMU, a snapshot that breaks off hangs the guest.
-import { connect } from "node:net";
+// where it is told to migrate. As with QEMU, a snapshot that breaks off hangs the guest, a guest
+// that migrates is stopped for the end, and goes on when that fails.
+import { connect, type Socket } from "node:net";
 import { QmpServer, type Request } from "./qmpserver.ts";
+
+const BLOCKS = `
+              Block Name    PSize              Offset               Used              Total
+                  pc.ram    4 KiB  0x0000000000000000 0x000000000012c000 0x000000000012c000
+                 pc.bios    4 KiB  0x0000000000140000 0x0000000000040000 0x0000000000040000
+`;
 
 export interface FakeGuestOptions {
   readonly stream?: Uint8Array;
@@ -14,6 +21,12 @@ export interface FakeGuestOptions {
   readonly properties?: Readonly<Record<string, string>>;
   /** How a migration ends that cannot connect. */
   readonly connectFault?: string;
+  /** What it says of its blocks of RAM. */
+  readonly blocks?: string;
+  readonly hasKvm?: boolean;
+  /** Writes as fast as QEMU migrates it: there is no end until it is stopped. */
+  readonly isBusy?: boolean;
+  readonly version?: string;
   /** Snapshots of a stopped guest leave it so, as from QEMU 9.0 on. */
   readonly leavesStopped?: boolean;
 }
@@ -25,7 +38,10 @@ export class FakeGuest {
   readonly objects = new Set<string>();
   /** Commands that changed something, in their order. */
   readonly changes: string[] = [];
+  readonly parameters: Record<string, number> = { "downtime-limit": 300, "max-bandwidth": 2 ** 27 };
+  mark = "";
   hangs = false;
+  private stopped: (() => void) | undefined;
   private server: QmpServer | undefined;
   private readonly options: FakeGuestOptions;
 
@@ -62,11 +78,15 @@ export class FakeGuest {
 
   private run({ execute, arguments: args = {} }: Request): unknown {
     const known: Record<string, () => unknown> = {
-      "query-version": () => ({
-        qemu: { major: this.options.leavesStopped ? 9 : 7, minor: 2, micro: 22 },
-      }),
+      "query-version": () => {
+        const [major, minor, micro] = (this.options.version ?? "7.2.22").split(".").map(Number);
+        return { qemu: { major, minor, micro } };
+      },
+      "query-kvm": () => ({ enabled: this.options.hasKvm ?? false, present: true }),
+      "human-monitor-command": () => this.options.blocks ?? BLOCKS,
+      "query-migrate-parameters": () => this.parameters,
       "query-status": () => ({ status: this.status, running: this.status === "running" }),
-      "query-migrate": () => this.migration,
+      "query-migrate": () => this.queryMigrate(),
       "query-migrate-capabilities": () =>
         ["multifd", "xbzrle", "background-snapshot", "x-ignore-shared"].map((capability) => ({
           capability,
@@ -84,6 +104,7 @@ export class FakeGuest {
 
   private property({ path, property }: Record<string, unknown>): string {
     if (path === "/machine") return "pc-q35-7.2-machine";
+    if (property === "data") return this.mark;
     const found = this.options.properties?.[`${`${path}`.slice("/objects/".length)}.${property}`];
     if (found === undefined) throw new Error(`no property ${property}`);
     return found;
@@ -94,10 +115,12 @@ export class FakeGuest {
     if (execute === "object-add") {
       if (this.objects.has(id)) throw new Error(`attempt to add duplicate property '${id}'`);
       this.objects.add(id);
+      this.mark = `${args.data}`;
     } else if (execute === "object-del") this.objects.delete(id);
     else if (execute === "stop") this.stop();
+    else if (execute === "migrate-set-parameters") Object.assign(this.parameters, args);
     else if (execute === "cont") this.go();
-    else if (execute === "migrate_cancel") this.migration = { status: "cancelled" };
+    else if (execute === "migrate_cancel") this.fail({ status: "cancelled" });
     else if (execute === "migrate") this.migrate(`${args.uri}`);
     else if (execute === "migrate-set-capabilities") {
       const list = args.capabilities as { capability: string; state: boolean }[];
@@ -108,9 +131,17 @@ export class FakeGuest {
     } else throw new Error(`unknown command ${execute}`);
   }
 
-  private stop(): void {
-    this.status = "paused";
-    this.server?.event("STOP");
+  private queryMigrate(): Record<string, unknown> {
+    const { status, ram } = this.migration as { status?: string; ram?: { [name: string]: number } };
+    if (status === "active" && ram && this.options.isBusy) ram["dirty-sync-count"]++;
+    return this.migration;
+  }
+
+  private stop(status = "paused"): void {
+    const wasRunning = this.status === "running";
+    this.status = status;
+    if (wasRunning) this.server?.event("STOP");
+    this.stopped?.();
   }
 
   private go(): void {
@@ -118,10 +149,16 @@ export class FakeGuest {
     this.server?.event("RESUME");
   }
 
+  /** What a migration has stopped goes on. */
+  private fail(migration: Record<string, unknown>): void {
+    this.migration = migration;
+    if (this.status === "finish-migrate") this.go();
+  }
+
   private migrate(uri: string): void {
-    const { stream = new Uint8Array(0), connectFault, leavesStopped } = this.options;
+    const { connectFault, leavesStopped } = this.options;
     const isSnapshot = this.capabilities.has("background-snapshot");
-    this.migration = { status: "active" };
+    this.migration = { status: "active", ram: { "dirty-sync-count": 1 } };
     if (connectFault !== undefined) {
       this.migration = { status: "failed", "error-desc": connectFault };
       return;
@@ -132,16 +169,33 @@ export class FakeGuest {
     const socket = connect(uri.slice("unix:".length));
     const fail = (): void => {
       if (this.migration.status !== "active") return;
-      this.migration = { status: "failed", "error-desc": "Unable to write to socket" };
+      this.fail({ status: "failed", "error-desc": "Unable to write to socket" });
       this.hangs = isSnapshot;
     };
     socket.on("error", fail).on("close", fail);
-    socket.write(stream, (error) => {
-      if (error) return fail();
-      if (this.migration.status === "active") this.migration = { status: "completed" };
-      if (!isSnapshot) this.status = "postmigrate";
-      socket.end();
+    void this.writeTo(socket, isSnapshot || !wasRunning).catch(fail);
+  }
+
+  /** One half of the stream while the guest runs, the other one while it stands still. */
+  private async writeTo(socket: Socket, isSteady: boolean): Promise<void> {
+    const { stream = new Uint8Array(0), isBusy } = this.options;
+    const written = (bytes: Uint8Array): Promise<void> =>
+      new Promise((resolve, reject) => {
+        socket.write(bytes, (error) => (error ? reject(error) : resolve()));
+      });
+    const half = isSteady ? 0 : stream.length >> 1;
+    await written(stream.subarray(0, half));
+    if (this.migration.status !== "active") return;
+    const stopped = new Promise<void>((resolve) => {
+      this.stopped = resolve;
     });
+    if (!isSteady && isBusy) await stopped;
+    else if (!isSteady) this.stop("finish-migrate");
+    await written(stream.subarray(half));
+    if (this.migration.status !== "active") return;
+    this.migration = { status: "completed" };
+    if (!this.capabilities.has("background-snapshot")) this.status = "postmigrate";
+    socket.end();
   }
 }
 

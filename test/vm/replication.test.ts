@@ -68,7 +68,7 @@ async function resumed(guest: Guest, sink: MemorySink, { deviceState }: Captured
   return target;
 }
 
-describe.each<CaptureKind>(["snapshot", "shared"])("a guest at work, by %s", (kind) => {
+describe.each<CaptureKind>(["precopy", "snapshot", "shared"])("a guest at work, by %s", (kind) => {
   it("is captured as it is, again and again, dies, and lives on with that memory", async () => {
     const [guest] = gang.guests;
     const sink = new MemorySink();
@@ -78,7 +78,8 @@ describe.each<CaptureKind>(["snapshot", "shared"])("a guest at work, by %s", (ki
     for (let i = 0; i < EPOCHS; i++) {
       epoch = await capture.epoch(sink);
       expect(await guest.status()).toBe("running");
-      expect(sink.arrivals.every((count) => count === 1)).toBe(true);
+      const isRight = (count: number) => (kind === "precopy" ? count >= 1 : count === 1);
+      expect(sink.arrivals.every(isRight)).toBe(true);
       pauses.push(epoch.pauseMs);
       await guest.expectAlive();
     }
@@ -101,7 +102,7 @@ describe.each<CaptureKind>(["snapshot", "shared"])("a guest at work, by %s", (ki
       async justBefore() {
         // A snapshot of a guest that stands still is taken as well, and lets it go on.
         if (kind === "snapshot") await guest.pause();
-        expect(await guest.status()).toBe("paused");
+        expect(await guest.status()).not.toBe("running");
         stood = await readFile(guest.ramPath);
       },
     });
