@@ -33,7 +33,7 @@ describe("resume", () => {
     expect(older).toContain(`epoch 2 ${refused}: what epochs up to 3 have sent has left`);
   });
 
-  it("takes the last one that was held, any that was free, and whatever it is told to", async () => {
+  it("takes the last one that was held, any that was free, and what it is told to", async () => {
     expect(await resume(["behind", "held"])).not.toContain(refused);
     expect(await resume(["free", "held"], { epoch: 2 })).not.toContain(refused);
     expect(await resume(["behind"], { allowBehind: true })).not.toContain(refused);
