@@ -30,6 +30,7 @@ export { openQmp } from "./qemu/qmp.ts";
 export { type BackupOptions, type StoredEpoch, serveCheckpoints } from "./replication/backup.ts";
 export type * from "./replication/capture.ts";
 export { type ReleaseReport, releaseGuest } from "./replication/capturelease.ts";
+export type { EpochEncoding } from "./replication/epochencoder.ts";
 export { GuestCapture, type GuestCaptureOptions } from "./replication/guestcapture.ts";
 export {
   type OutputFilterOptions,

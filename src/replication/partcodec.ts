@@ -7,7 +7,7 @@ import { ZSTD_AFTER_SCRATCH_BYTES, ZSTD_DECODE_BYTES } from "../kernels/layout.t
 import { compileKernels, createMemory, instantiateKernels } from "../kernels/load.ts";
 
 export const MAX_PART_BYTES = 1 << 20;
-export const MAX_PREFIX_BYTES = 2 << 20;
+const MAX_PREFIX_BYTES = 2 << 20;
 /** A shorter prefix is none: there is nothing in it to find. */
 const MIN_PREFIX_BYTES = 8;
 
