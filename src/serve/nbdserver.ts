@@ -2,6 +2,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { createServer as createTlsServer } from "node:tls";
+import { reasonOf } from "../core/errors.ts";
 import type { TlsIdentity } from "../transport/tlsfiles.ts";
 import { negotiate, type Upgrade } from "./nbdoptions.ts";
 import { NbdSession } from "./nbdsession.ts";
@@ -28,7 +29,9 @@ export function createNbdServer(archive: ServedArchive, options: NbdOptions) {
     socket.on("error", () => undefined);
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
-    void converse(socket, archive, options).finally(() => socket.destroySoon());
+    converse(socket, archive, options)
+      .catch((error) => options.onFault(reasonOf(error)))
+      .finally(() => socket.destroySoon());
   });
   server.maxConnections = MAX_CONNECTIONS;
   const closeAll = (): void => {

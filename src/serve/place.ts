@@ -26,6 +26,8 @@ export async function bind(server: Server, address: Address, access: SocketAcces
     });
     bound = { ...address, port: (server.address() as AddressInfo).port };
   }
+  // Whoever cannot be accepted, for want of a descriptor, is no reason to leave the others.
+  server.on("error", () => undefined);
   return {
     address: bound,
     async close() {
