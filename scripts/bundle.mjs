@@ -15,6 +15,7 @@ const shared = {
 /**
  * As deep as src/cli: modules find the kernels and the worker by their own place. The command line
  * is bundled apart from the library, or every verb would load what only others need.
+ * @param {Record<string, string>} input
  */
 async function write(input) {
   const bundle = await rolldown({ ...shared, input });
