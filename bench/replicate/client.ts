@@ -25,6 +25,7 @@ async function ask(name: string): Promise<never> {
   const socket = connect(PORT, "127.0.0.1");
   socket.setNoDelay(true);
   await once(socket, "connect");
+  process.stdout.write("connected\n");
   for (;;) {
     const askedAt = performance.now();
     waiting.add(askedAt);

@@ -13,8 +13,15 @@ export class OutsideClient {
   readonly #closed: Promise<unknown>;
   #out = "";
 
-  /** Asks until it is closed; from the host where the guest is. */
-  constructor({ namespace }: Host) {
+  /** Asks until it is closed; from the host where the guest is. Resolves when it has begun. */
+  static async open(host: Host): Promise<OutsideClient> {
+    const client = new OutsideClient(host);
+    const begun = once(client.#process.stdout as NodeJS.ReadableStream, "data");
+    await Promise.race([begun, client.#closed]);
+    return client;
+  }
+
+  private constructor({ namespace }: Host) {
     const inside = ["--pdeathsig", "KILL", "ip", "netns", "exec", namespace];
     const words = [...inside, process.execPath, "--import", TYPES, CLIENT];
     this.#process = spawn("setpriv", words, { stdio: ["ignore", "pipe", "inherit"] });
@@ -27,6 +34,7 @@ export class OutsideClient {
   async close(): Promise<ClientReport | undefined> {
     this.#process.kill("SIGTERM");
     await this.#closed;
-    return this.#out === "" ? undefined : JSON.parse(this.#out);
+    const [, report] = /^(\{.*)$/m.exec(this.#out) ?? [];
+    return report === undefined ? undefined : JSON.parse(report);
   }
 }

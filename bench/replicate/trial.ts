@@ -159,8 +159,8 @@ async function measured(
   const [guest] = gang.guests;
   const pids = [guest.pid ?? 0, ...ends.map(({ pid }) => pid)];
   const cpuSeconds = () => pids.map((pid) => usageOf(pid)?.cpuSeconds ?? 0);
+  const client = workload === "redis" ? await OutsideClient.open(gang.hosts[0]) : undefined;
   const watch = new BeatWatch(guest);
-  const client = workload === "redis" ? new OutsideClient(gang.hosts[0]) : undefined;
   const [beganAt, before] = [performance.now(), cpuSeconds()];
   await sleep(measureMs);
   const measuredMs = performance.now() - beganAt;
