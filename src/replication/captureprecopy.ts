@@ -2,7 +2,6 @@
 // written to meanwhile once more, and stops the guest for the last of it. What is here is when that
 // is sound, and when the guest has to stand still. Nothing hangs when nobody reads: QEMU gives up.
 import { setTimeout as sleep } from "node:timers/promises";
-import { PagefoldError } from "../core/errors.ts";
 import type { Qmp } from "../qemu/qmp.ts";
 import type { GuestFacts } from "./capturecheck.ts";
 import type { CaptureLease, CaptureSettings } from "./capturelease.ts";
@@ -35,7 +34,9 @@ export async function precopyFault(
   if (enabled) return undefined;
   const line = { "command-line": "info ramblock" };
   const text = await qmp.execute<string>("human-monitor-command", line, wait);
-  const lost = blocksOf(text).find(
+  const blocks = blocksOf(text);
+  if (blocks.length === 0) return `QEMU ${qemuVersion} without KVM lists no blocks of RAM`;
+  const lost = blocks.find(
     ({ name, byteLength }) => byteLength % FAST_BYTES === 0 && !READ_ONLY.test(name),
   );
   if (!lost) return undefined;
@@ -47,9 +48,8 @@ export async function precopyFault(
 
 /** Lines of a name, the size of pages ("4 KiB"), the offset, and the bytes in use. */
 function blocksOf(text: string): { name: string; byteLength: number }[] {
-  const found = [...text.matchAll(/^\s*(\S+)\s+\d+ \wiB\s+0x[0-9a-f]+\s+(0x[0-9a-f]+)/gm)];
-  if (found.length === 0) throw new PagefoldError("CONNECTION", "QEMU lists no blocks of RAM");
-  return found.map(([, name, used]) => ({ name, byteLength: Number(used) }));
+  const found = text.matchAll(/^\s*(\S.*?)\s+\d+ \wiB\s+0x[0-9a-f]+\s+(0x[0-9a-f]+)/gm);
+  return [...found].map(([, name, used]) => ({ name, byteLength: Number(used) }));
 }
 
 interface PassAnswer {

@@ -130,6 +130,14 @@ describe("a guest whose writes QEMU may lose", () => {
     expect(capture.precopyFault).toContain(reason);
   });
 
+  it.each([
+    ["a name of two words", line("main memory", 1 << 28), "loses writes to main memory"],
+    ["no list", "unknown command: 'info ramblock'", "lists no blocks of RAM"],
+  ])("is refused with %s", async (_, blocks, reason) => {
+    const { qmp } = await open({ blocks });
+    await expect(GuestCapture.open(qmp, { kind })).rejects.toThrow(reason);
+  });
+
   it.each<[string, FakeGuestOptions]>([
     ["with KVM", { ...unsound, hasKvm: true }],
     ["from QEMU 9.0 on", { ...unsound, version: "9.0.0" }],

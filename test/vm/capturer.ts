@@ -1,5 +1,6 @@
 // A process that captures the guest of a monitor and never gets any further, to be killed:
-// node … capturer.ts QMP snapshot|shared. It says "here" when the guest is in its hands.
+// node … capturer.ts QMP KIND PHASE. It says "here" when the guest is in its hands: in the middle of
+// its memory, or when it stands still.
 import { openQmp } from "../../src/qemu/qmp.ts";
 import type { CaptureKind } from "../../src/replication/devicestate.ts";
 import { GuestCapture } from "../../src/replication/guestcapture.ts";
@@ -15,10 +16,14 @@ class StuckSink extends MemorySink {
   }
 }
 
-const [path, kind] = process.argv.slice(2);
+const [path, kind, phase] = process.argv.slice(2);
 const capture = await GuestCapture.open(await openQmp(path), { kind: kind as CaptureKind });
 const justBefore = (): Promise<void> => {
   console.log("here");
   return new Promise(() => undefined);
 };
-await capture.epoch(new StuckSink(), kind === "shared" ? { justBefore } : {});
+const isStanding = phase.includes("stands still");
+await capture.epoch(
+  isStanding ? new MemorySink() : new StuckSink(),
+  isStanding ? { justBefore } : {},
+);
