@@ -1,6 +1,6 @@
 // A process that captures the guest of a monitor and never gets any further, to be killed:
-// node … capturer.ts QMP KIND PHASE. It says "here" when the guest is in its hands: in the middle of
-// its memory, or when it stands still.
+// node … capturer.ts QMP KIND PHASE. It says "here" when the guest is in its hands: in the middle
+// of its memory, or when it stands still.
 import { openQmp } from "../../src/qemu/qmp.ts";
 import type { CaptureKind } from "../../src/replication/devicestate.ts";
 import { GuestCapture } from "../../src/replication/guestcapture.ts";
