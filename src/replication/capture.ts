@@ -44,6 +44,8 @@ export interface CapturedEpoch {
   readonly deviceState: Uint8Array;
   /** How long the guest stood still, by its QEMU's clock. */
   readonly pauseMs: number;
+  /** When it was stopped: milliseconds since 1970. */
+  readonly stoppedMs: number;
   /** What its QEMU wrote. */
   readonly streamBytes: number;
   /** Non-zero pages that were handed out. */

@@ -34,6 +34,8 @@ const IN_THE_WAY = [
 const IDLE = [undefined, "none", "completed", "failed", "cancelled"];
 
 export interface GuestFacts {
+  /** Its UUID or its name, if it has one. */
+  readonly guest?: string | undefined;
   /** Like "7.2.22". */
   readonly qemuVersion: string;
   /** Like "pc-q35-7.2". */
@@ -48,9 +50,17 @@ export async function checkGuest(qmp: Qmp, options: CheckOptions = {}): Promise<
   const { qemu } = await qmp.execute<VersionAnswer>("query-version");
   const type = await qmp.execute<string>("qom-get", { path: "/machine", property: "type" });
   return {
+    guest: await nameOf(qmp),
     qemuVersion: `${qemu.major}.${qemu.minor}.${qemu.micro}`,
     machine: type.replace(/-machine$/, ""),
   };
+}
+
+/** What tells it from other guests of the same kind; with neither UUID nor name nothing does. */
+async function nameOf(qmp: Qmp): Promise<string | undefined> {
+  const { UUID } = await qmp.execute<{ UUID: string }>("query-uuid");
+  if (!/^[0-]*$/.test(UUID)) return UUID;
+  return (await qmp.execute<{ name?: string }>("query-name")).name;
 }
 
 interface VersionAnswer {

@@ -33,7 +33,7 @@ export class CaptureIntake {
   streamBytes = 0;
   pageCount = 0;
   private readonly guest: string;
-  private readonly qemuVersion: string;
+  private readonly known: Pick<GuestIdentity, "guest" | "qemuVersion">;
   private readonly sink: CaptureSink;
   private readonly folder: StreamFolder;
   private filling: Filling | undefined;
@@ -47,10 +47,14 @@ export class CaptureIntake {
   private next = 0;
   private readonly namedBlocks = new Set<number>();
 
-  /** `guest` is for messages. */
-  constructor(guest: string, qemuVersion: string, sink: CaptureSink) {
+  /** `guest` is for messages; what is known of it does not stand in its stream. */
+  constructor(
+    guest: string,
+    known: Pick<GuestIdentity, "guest" | "qemuVersion">,
+    sink: CaptureSink,
+  ) {
     this.guest = guest;
-    this.qemuVersion = qemuVersion;
+    this.known = known;
     this.sink = sink;
     this.folder = new StreamFolder(guest, { isReturnPathRequired: false });
   }
@@ -185,7 +189,7 @@ export class CaptureIntake {
 
   private begin(head: Uint8Array): void {
     this.head = head;
-    this.identity = identityOf(this.guest, head, this.qemuVersion);
+    this.identity = identityOf(this.guest, head, this.known);
     this.sink.begin(this.identity);
   }
 

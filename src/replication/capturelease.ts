@@ -84,12 +84,12 @@ export class CaptureLease {
     await this.qmp.event("STOP", { after: this.lastEvent, signal });
   }
 
-  /** From the stop of the guest until it went on, by the clock of its QEMU. */
-  async pauseMs(): Promise<number> {
+  /** When it was stopped and until it went on, by the clock of its QEMU. */
+  async pause(): Promise<{ stoppedMs: number; pauseMs: number }> {
     const after = this.lastEvent;
     const stop = await this.qmp.event("STOP", { after, ...wait });
     const resume = await this.qmp.event("RESUME", { after: stop.number, ...wait });
-    return resume.timeMs - stop.timeMs;
+    return { stoppedMs: stop.timeMs, pauseMs: resume.timeMs - stop.timeMs };
   }
 
   private get hasResumed(): boolean {

@@ -36,6 +36,8 @@ export interface EpochOptions {
   justBefore?: (() => Promise<void>) | undefined;
 }
 
+type Pause = Pick<CapturedEpoch, "stoppedMs" | "pauseMs">;
+
 export class GuestCapture {
   readonly kind: CaptureKind;
   readonly facts: GuestFacts;
@@ -114,16 +116,16 @@ export class GuestCapture {
   ): Promise<CapturedEpoch> {
     const lease = await CaptureLease.take(this.qmp, { capability: "background-snapshot" });
     const intake = this.newIntake(sink);
-    let pauseMs: number;
+    let pause: Pause;
     try {
       await justBefore?.();
       await port.migrateToEnd(this.qmp, intake, signal);
       await lease.resume();
-      pauseMs = await lease.pauseMs();
+      pause = await lease.pause();
     } finally {
       await lease.free();
     }
-    return this.epochOf(intake, intake.end(), pauseMs, []);
+    return this.epochOf(intake, intake.end(), pause, []);
   }
 
   private async precopy(
@@ -135,7 +137,7 @@ export class GuestCapture {
     const intake = this.newIntake(sink);
     const over = new AbortController();
     const either = signal ? AbortSignal.any([signal, over.signal]) : over.signal;
-    let pauseMs: number;
+    let pause: Pause;
     try {
       const migrated = port.migrate(this.qmp, intake, either);
       // A guest that stood still before is not stopped again.
@@ -146,12 +148,12 @@ export class GuestCapture {
       if (end.status === "rejected") throw end.reason;
       await sealed;
       await lease.resume();
-      pauseMs = await lease.pauseMs();
+      pause = await lease.pause();
     } finally {
       over.abort();
       await lease.free();
     }
-    return this.epochOf(intake, intake.end(), pauseMs, []);
+    return this.epochOf(intake, intake.end(), pause, []);
   }
 
   private async copyShared(
@@ -162,7 +164,7 @@ export class GuestCapture {
     const held = new HeldPages();
     const intake = this.newIntake(held);
     const lease = await CaptureLease.take(this.qmp, { capability: "x-ignore-shared" });
-    let pauseMs: number;
+    let pause: Pause;
     try {
       await this.qmp.execute("stop");
       await justBefore?.();
@@ -171,7 +173,7 @@ export class GuestCapture {
         ...this.copies.map((copy) => copy.take()),
       ]);
       await lease.resume();
-      pauseMs = await lease.pauseMs();
+      pause = await lease.pause();
     } finally {
       await lease.free();
     }
@@ -184,7 +186,7 @@ export class GuestCapture {
     for (const [i, { firstFrame }] of sharedBlocks.entries()) {
       await handOut(sink, firstFrame, this.copies[i].content(), signal);
     }
-    return this.epochOf(intake, parts, pauseMs, sharedBlocks);
+    return this.epochOf(intake, parts, pause, sharedBlocks);
   }
 
   private newIntake(sink: CaptureSink): CaptureIntake {
@@ -194,8 +196,7 @@ export class GuestCapture {
       if (fault) throw new PagefoldError("CHANGED", `${this.name} is another now: ${fault}`);
       sink.begin(identity);
     };
-    const { qemuVersion } = this.facts;
-    return new CaptureIntake(this.name, qemuVersion, {
+    return new CaptureIntake(this.name, this.facts, {
       begin,
       room: () => sink.room(),
       take: (batch) => sink.take(batch),
@@ -205,11 +206,11 @@ export class GuestCapture {
   private epochOf(
     { streamBytes, pageCount }: CaptureIntake,
     { identity, head, tail }: CapturedParts,
-    pauseMs: number,
+    pause: Pause,
     sharedBlocks: readonly SharedBlock[],
   ): CapturedEpoch {
     const deviceState = encodeDeviceState({ kind: this.kind, head, tail, sharedBlocks });
-    return { identity, deviceState, pauseMs, streamBytes, pageCount };
+    return { identity, deviceState, ...pause, streamBytes, pageCount };
   }
 }
 

@@ -3,7 +3,6 @@
 import { PAGE_BYTES } from "../core/page.ts";
 import type { PageSource } from "../image/image.ts";
 import type { CapturedEpoch, CaptureSink, EpochSource } from "./capture.ts";
-import type { GuestIdentity } from "./storeidentity.ts";
 
 /** A guest that can be stopped, read and set going again. */
 export interface CheckpointSource extends PageSource {
@@ -26,13 +25,15 @@ export interface CheckpointSource extends PageSource {
 /** Its memory is read while it is paused, which lasts as long as that. */
 export function pageEpochs(source: CheckpointSource): EpochSource {
   const ramBlocks = [{ name: "memory", byteLength: source.frameCount * PAGE_BYTES }];
-  const identity = { machine: source.name, qemuVersion: "none", pageBytes: PAGE_BYTES, ramBlocks };
+  const [guest, none] = [source.name, "none"];
+  const identity = { guest, machine: none, qemuVersion: none, pageBytes: PAGE_BYTES, ramBlocks };
   const dirty = new Uint8Array(Math.ceil(source.frameCount / 8));
   let isFirst = true;
   return {
     async epoch(sink, { signal, justBefore }): Promise<CapturedEpoch> {
       signal?.throwIfAborted();
       sink.begin(identity);
+      const stoppedMs = Date.now();
       const beganAt = performance.now();
       let state: Uint8Array | undefined;
       let pageCount = 0;
@@ -49,18 +50,10 @@ export function pageEpochs(source: CheckpointSource): EpochSource {
         await source.resume();
       }
       const pauseMs = performance.now() - beganAt;
-      return epochOf(identity, state ?? new Uint8Array(0), pauseMs, pageCount);
+      const deviceState = state ?? new Uint8Array(0);
+      return { identity, deviceState, stoppedMs, pauseMs, streamBytes: 0, pageCount };
     },
   };
-}
-
-function epochOf(
-  identity: GuestIdentity,
-  deviceState: Uint8Array,
-  pauseMs: number,
-  pageCount: number,
-): CapturedEpoch {
-  return { identity, deviceState, pauseMs, streamBytes: 0, pageCount };
 }
 
 /** Reads all frames, or those whose bit is set; returns how many. */

@@ -55,7 +55,7 @@ export interface EpochReport {
   readonly pauseMs: number;
   /** Of the capture, the pause included. */
   readonly captureMs: number;
-  /** From the begin of the capture to the acknowledgement. */
+  /** From the stop of the guest to the acknowledgement: the commit latency. */
   readonly commitMs: number;
 }
 
@@ -209,24 +209,24 @@ export class CheckpointPrimary {
   /** Sends what was captured; `stored` resolves when it is durable. */
   private async send(
     session: PrimarySession,
-    { epoch: captured, seal, beganAt, captureMs }: Captured,
+    { epoch: captured, seal, captureMs }: Captured,
   ): Promise<{ stored: Promise<void> }> {
     const { shadow, isFull, encoder } = this;
-    const { deviceState, pauseMs } = captured;
+    const { deviceState, pauseMs, stoppedMs } = captured;
     const epoch = this.durable.epoch + 1;
     const changes = shadow.takeChanges();
     const checksum = shadow.checksum();
     this.flight = { epoch, checksum, changes, deviceState };
     this.captured = undefined;
     const before = session.sentBytes;
-    const timeMs = Math.round(performance.timeOrigin + beganAt);
+    const timeMs = Math.round(stoppedMs);
     const output = seal?.output ?? "free";
     const memory = encoder.memory(shadow, changes);
     const devices = encoder.devices(deviceState, isFull ? undefined : this.deviceState);
     const head = { epoch, checksum, isFull, timeMs, output };
     const { stored } = await session.send({ ...head, memory, devices });
     const reported = stored.then(async () => {
-      const commitMs = performance.now() - beganAt;
+      const commitMs = Date.now() - stoppedMs;
       const wireBytes = session.sentBytes - before;
       this.durable = { epoch, checksum };
       this.deviceState = deviceState;

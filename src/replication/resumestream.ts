@@ -42,7 +42,7 @@ export async function* resumeStream(
 /** The device state, which must be of this guest. */
 export function checkedState(identity: GuestIdentity, deviceState: Uint8Array): DeviceState {
   const state = decodeDeviceState(deviceState);
-  const found = identityOf(GUEST, state.head, identity.qemuVersion);
+  const found = identityOf(GUEST, state.head, identity);
   const fault = identityDifference(identity, found);
   if (fault) throw new PagefoldError("MISMATCH", `the device state is of another guest: ${fault}`);
   for (const { block } of state.sharedBlocks) {

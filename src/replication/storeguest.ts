@@ -76,8 +76,9 @@ function parsed(text: string): Record<string, unknown> | undefined {
 }
 
 async function textOf(identity: GuestIdentity): Promise<string> {
-  const { machine, qemuVersion, pageBytes, ramBlocks } = identity;
+  const { guest, machine, qemuVersion, pageBytes, ramBlocks } = identity;
   const plain = {
+    ...(guest === undefined ? {} : { guest }),
     machine,
     qemuVersion,
     pageBytes,

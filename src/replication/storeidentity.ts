@@ -10,6 +10,8 @@ export interface RamBlock {
 }
 
 export interface GuestIdentity {
+  /** Its UUID or its name, if its QEMU was told one. */
+  readonly guest?: string | undefined;
   /** Machine type with its version, such as "pc-i440fx-7.2". */
   readonly machine: string;
   readonly qemuVersion: string;
@@ -32,7 +34,9 @@ export function parseIdentity(value: unknown, what: string): GuestIdentity {
   const fail = (reason: string): never => {
     throw new PagefoldError("FORMAT", `${what}: ${reason}`);
   };
-  const { machine, qemuVersion, pageBytes, ramBlocks } = (value ?? {}) as Record<string, unknown>;
+  const given = (value ?? {}) as Record<string, unknown>;
+  const { guest, machine, qemuVersion, pageBytes, ramBlocks } = given;
+  if (guest !== undefined && typeof guest !== "string") return fail("its name is no text");
   if (typeof machine !== "string") return fail("there is no machine type");
   if (typeof qemuVersion !== "string") return fail("there is no QEMU version");
   if (pageBytes !== PAGE_BYTES) return fail(`pages of ${pageBytes} bytes, not ${PAGE_BYTES}`);
@@ -49,7 +53,8 @@ export function parseIdentity(value: unknown, what: string): GuestIdentity {
     }
     return { name, byteLength: Number(byteLength) };
   });
-  const identity = { machine, qemuVersion, pageBytes: PAGE_BYTES, ramBlocks: blocks };
+  const named = guest === undefined ? {} : { guest };
+  const identity = { ...named, machine, qemuVersion, pageBytes: PAGE_BYTES, ramBlocks: blocks };
   const frames = ramBytesOf(identity) / PAGE_BYTES;
   if (frames > MAX_RAM_FRAMES) fail(`${frames} frames are over the limit of ${MAX_RAM_FRAMES}`);
   return identity;
@@ -57,6 +62,8 @@ export function parseIdentity(value: unknown, what: string): GuestIdentity {
 
 /** The first thing in which `other` is not `kept`, in words; undefined when they are one guest. */
 export function identityDifference(kept: GuestIdentity, other: GuestIdentity): string | undefined {
+  const [name, otherName] = [kept, other].map(({ guest = "without a name" }) => guest);
+  if (name !== otherName) return `guest ${name}, not ${otherName}`;
   if (kept.machine !== other.machine) return `machine ${kept.machine}, not ${other.machine}`;
   if (kept.qemuVersion !== other.qemuVersion) {
     return `QEMU ${kept.qemuVersion}, not ${other.qemuVersion}`;

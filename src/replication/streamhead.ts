@@ -48,8 +48,12 @@ export function readStreamHead(guest: string, head: Uint8Array): StreamHead {
 }
 
 /** The guest whose stream begins so. */
-export function identityOf(guest: string, head: Uint8Array, qemuVersion: string): GuestIdentity {
-  const { machine, blocks } = readStreamHead(guest, head);
+export function identityOf(
+  name: string,
+  head: Uint8Array,
+  { guest, qemuVersion }: Pick<GuestIdentity, "guest" | "qemuVersion">,
+): GuestIdentity {
+  const { machine, blocks } = readStreamHead(name, head);
   const ramBlocks = blocks.map(({ name, byteLength }) => ({ name, byteLength }));
-  return parseIdentity({ machine, qemuVersion, pageBytes: PAGE_BYTES, ramBlocks }, guest);
+  return parseIdentity({ guest, machine, qemuVersion, pageBytes: PAGE_BYTES, ramBlocks }, name);
 }

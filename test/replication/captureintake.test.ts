@@ -33,7 +33,7 @@ describe("the intake of a capture", () => {
       const { stream, memory } = captureStream(random, shared);
       for (const limit of [7, 5000, 300_000]) {
         const sink = limit === 5000 ? new SlowSink(roomPages) : new MemorySink(roomPages);
-        const intake = new CaptureIntake("web", "7.2.22", sink);
+        const intake = new CaptureIntake("web", { qemuVersion: "7.2.22" }, sink);
         const { identity } = await takeAll(intake, stream, () => 1 + random.int(limit));
         expect(identity).toEqual({
           machine: "pc-q35-7.2",
@@ -53,7 +53,7 @@ describe("the intake of a capture", () => {
 
   it("keeps head and devices to the byte", async () => {
     const { stream } = captureStream(seededRandom(5));
-    const intake = new CaptureIntake("web", "7.2.22", new MemorySink());
+    const intake = new CaptureIntake("web", { qemuVersion: "7.2.22" }, new MemorySink());
     const { head, tail } = await takeAll(intake, stream, () => 1000);
     expect(Buffer.compare(head, stream.subarray(0, head.length))).toBe(0);
     expect(Buffer.compare(tail, stream.subarray(stream.length - tail.length))).toBe(0);
@@ -74,7 +74,7 @@ describe("the intake of a capture", () => {
       "xbzrle",
     ],
   ])("refuses %s by name", async (_, maker, capability) => {
-    const intake = new CaptureIntake("web", "7.2.22", new MemorySink());
+    const intake = new CaptureIntake("web", { qemuVersion: "7.2.22" }, new MemorySink());
     const { bytes } = maker.made();
     const taken = takeAll(intake, bytes, () => 4096);
     await expect(taken).rejects.toThrow(
@@ -85,7 +85,7 @@ describe("the intake of a capture", () => {
   it("says that a stream has ended too early", async () => {
     const { stream } = captureStream(seededRandom(6));
     for (const length of [0, 3, 40, 9000, stream.length - 60, stream.length - 1]) {
-      const intake = new CaptureIntake("web", "7.2.22", new MemorySink());
+      const intake = new CaptureIntake("web", { qemuVersion: "7.2.22" }, new MemorySink());
       const taken = takeAll(intake, stream.subarray(0, length), () => 4096);
       await expect(taken).rejects.toMatchObject({ code: "DAMAGED" });
     }
@@ -97,7 +97,7 @@ describe("the intake of a capture", () => {
     sink.take = () => {
       throw new Error("no room left");
     };
-    const intake = new CaptureIntake("web", "7.2.22", sink);
+    const intake = new CaptureIntake("web", { qemuVersion: "7.2.22" }, sink);
     await expect(takeAll(intake, stream, () => 4096)).rejects.toThrow("no room left");
   });
 });

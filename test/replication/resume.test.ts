@@ -71,7 +71,7 @@ describe("files of RAM", () => {
   async function captured() {
     const { stream } = captureStream(seededRandom(1), ["pc.ram"]);
     const sink = new MemorySink();
-    const intake = new CaptureIntake("web", "7.2.22", sink);
+    const intake = new CaptureIntake("web", { qemuVersion: "7.2.22" }, sink);
     await intake.write(stream);
     const { identity, head, tail } = intake.end();
     const sharedBlocks = [{ block: 0, path: "/dev/shm/web" }];

@@ -10,7 +10,7 @@ import { randomSeed, seededRandom } from "../support/random.ts";
 
 async function take(stream: Uint8Array) {
   const sink = new MemorySink();
-  const intake = new CaptureIntake("web", "7.2.22", sink);
+  const intake = new CaptureIntake("web", { qemuVersion: "7.2.22" }, sink);
   await intake.write(stream);
   return { sink, ...intake.end() };
 }

@@ -170,6 +170,7 @@ describe("a replica", () => {
 describe("a directory", () => {
   it.each([
     ["machine", { machine: "q35" }, "machine pc-i440fx-7.2, not q35"],
+    ["name", { guest: "db" }, "guest without a name, not db"],
     ["QEMU", { qemuVersion: "8.0.0" }, "QEMU 7.2.0, not 8.0.0"],
     ["a block's name", guestOfFrames(FRAMES, "ram0"), "RAM block 0 pc.ram, not ram0"],
     ["a block's size", guestOfFrames(9), "RAM block pc.ram of 1224704 bytes, not 32768"],

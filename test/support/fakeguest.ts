@@ -82,6 +82,8 @@ export class FakeGuest {
         const [major, minor, micro] = (this.options.version ?? "7.2.22").split(".").map(Number);
         return { qemu: { major, minor, micro } };
       },
+      "query-uuid": () => ({ UUID: "00000000-0000-0000-0000-000000000000" }),
+      "query-name": () => ({ name: "web" }),
       "query-kvm": () => ({ enabled: this.options.hasKvm ?? false, present: true }),
       "human-monitor-command": () => this.options.blocks ?? BLOCKS,
       "query-migrate-parameters": () => this.parameters,

@@ -71,6 +71,6 @@ export class MadeGuest {
       sink.take({ room, pageCount: filled, zeros });
     }
     const deviceState = random.bytes(1 + random.int(random.int(4) === 0 ? 1_200_000 : 2000));
-    return { identity, deviceState, pauseMs: 1, streamBytes: 0, pageCount };
+    return { identity, deviceState, stoppedMs: Date.now(), pauseMs: 1, streamBytes: 0, pageCount };
   }
 }
