@@ -4,13 +4,13 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import {
+  CheckpointBackup,
   CheckpointPrimary,
   connect,
   listen,
   pageEpochs,
   parseAddress,
   ReplicaStore,
-  serveCheckpoints,
 } from "pagefold";
 
 const FRAMES = 16384;
@@ -42,7 +42,7 @@ if (role === "primary") {
   const primary = fork(new URL(import.meta.url), [directory, "primary"]);
   const connection = await listener.accept();
   const open = (identity) => ReplicaStore.open(directory, { identity });
-  const served = serveCheckpoints({ connection, open }).catch(({ message }) => message);
+  const served = new CheckpointBackup({ open }).serve(connection).catch(({ message }) => message);
   for (let epoch = 0; epoch < 5; ) {
     const [report] = await once(primary, "message");
     console.log(report);

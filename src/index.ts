@@ -27,7 +27,7 @@ export { type PageGuestTarget, pageGuestSink } from "./migration/pageguestsink.t
 export { precopy } from "./migration/precopy.ts";
 export * from "./migration/precopyapi.ts";
 export { openQmp } from "./qemu/qmp.ts";
-export { type BackupOptions, type StoredEpoch, serveCheckpoints } from "./replication/backup.ts";
+export { type BackupOptions, CheckpointBackup, type StoredEpoch } from "./replication/backup.ts";
 export type * from "./replication/capture.ts";
 export { type ReleaseReport, releaseGuest } from "./replication/capturelease.ts";
 export type { EpochEncoding } from "./replication/epochencoder.ts";

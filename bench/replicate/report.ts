@@ -65,8 +65,8 @@ Type I downtime: "primary crash -> VM serving from its last checkpoint at the ba
 "VM paused on the primary for a checkpoint -> resumed" (Lu and Ravindran, FGBI, OPODIS 2011; from
 the pages of their project). Type I is measured from kill -9 of the guest's QEMU and pagefold to the
 RESUME of a QEMU that waited at the backup, without the time to find out that a host has died; type
-II by the STOP and RESUME events of QEMU. Commit: from the begin of the capture, which is before the
-stop, to the acknowledgement of the backup. Load: processors that are busy.`;
+II by the STOP and RESUME events of QEMU. Commit: from the stop of the guest for
+an epoch to the acknowledgement of the backup. Load: processors that are busy.`;
 
 export function nameOf({ capture, intervalMs, granularity, output }: Setting): string {
   return `${capture}, ${intervalMs} ms, ${granularity}${output === "held" ? ", held" : ""}`;

@@ -21,7 +21,6 @@ import { type GuestIdentity, parseIdentity } from "./storeidentity.ts";
 const NO_CHECKSUM = new Uint8Array(16);
 
 export interface BackupOptions {
-  readonly connection: Connection;
   /** Opens the store for the guest that comes; what it throws is told to the primary. */
   readonly open: (identity: GuestIdentity) => Promise<ReplicaStore>;
   readonly times?: LinkTimes | undefined;
@@ -39,34 +38,52 @@ export interface StoredEpoch {
   readonly wireBytes: number;
 }
 
-/**
- * Serves one primary until it is gone, and rejects with the reason: CONNECTION, DAMAGED (what it
- * sent), or what the store says. What was committed stays.
- */
-export async function serveCheckpoints(options: BackupOptions): Promise<never> {
-  const link = new SessionLink(options.connection, await loadChecksum(), options.times);
-  let store: ReplicaStore | undefined;
-  try {
+export class CheckpointBackup {
+  private readonly options: BackupOptions;
+
+  constructor(options: BackupOptions) {
+    this.options = options;
+  }
+
+  /**
+   * Serves one primary until it is gone, and rejects with the reason: CONNECTION, DAMAGED (what it
+   * sent), or what the store says. What was committed stays, and another primary may be served.
+   */
+  async serve(connection: Connection): Promise<never> {
+    const link = new SessionLink(connection, await loadChecksum(), this.options.times);
+    let store: ReplicaStore | undefined;
+    try {
+      store = await this.greet(link);
+      const intake = new EpochIntake(link, store, await loadChecksum(), this.options);
+      try {
+        for (;;) await intake.take(await link.next());
+      } finally {
+        await intake.abandon();
+      }
+    } catch (error) {
+      link.refuse(error as Error);
+      throw error;
+    } finally {
+      await store?.close();
+    }
+  }
+
+  /** Learns whose primary it is, and says what is there of that guest. */
+  private async greet(link: SessionLink): Promise<ReplicaStore> {
     const first = await link.next();
     if (first?.type !== SessionType.PRIMARY) {
       throw new PagefoldError("CONNECTION", `${link.peer}: is not the primary of a guest`);
     }
-    store = await options.open(identityIn(first, link.peer));
-    const { last } = store;
-    const epoch = last?.epoch ?? 0;
-    const checksum = last?.checksum ?? NO_CHECKSUM;
-    await link.send(SessionType.BACKUP, 0, encodeBackup({ epoch, checksum }));
-    const intake = new EpochIntake(link, store, await loadChecksum(), options);
+    const store = await this.options.open(identityIn(first, link.peer));
+    const epoch = store.last?.epoch ?? 0;
+    const checksum = store.last?.checksum ?? NO_CHECKSUM;
     try {
-      for (;;) await intake.take(await link.next());
-    } finally {
-      await intake.abandon();
+      await link.send(SessionType.BACKUP, 0, encodeBackup({ epoch, checksum }));
+      return store;
+    } catch (error) {
+      await store.close();
+      throw error;
     }
-  } catch (error) {
-    link.refuse(error as Error);
-    throw error;
-  } finally {
-    await store?.close();
   }
 }
 

@@ -2,7 +2,7 @@
 // epochs in a directory, and the guest that is resumed from there.
 import { PagefoldError, reasonOf } from "../core/errors.ts";
 import { openQmp } from "../qemu/qmp.ts";
-import { type StoredEpoch, serveCheckpoints } from "../replication/backup.ts";
+import { CheckpointBackup, type StoredEpoch } from "../replication/backup.ts";
 import type { CaptureKind } from "../replication/devicestate.ts";
 import { GuestCapture } from "../replication/guestcapture.ts";
 import { OutputFilters } from "../replication/outputfilters.ts";
@@ -93,15 +93,15 @@ export async function replicateBackup(options: BackupServiceOptions): Promise<vo
   try {
     options.onListening?.(options.address);
     const keep = keepEpochs === undefined ? {} : { keepEpochs };
+    const backup = new CheckpointBackup({
+      open: (identity) => ReplicaStore.open(directory, { identity, ...keep }),
+      onEpoch,
+    });
     while (!signal?.aborted) {
       const connection = await listener.accept(signal);
       const onAbort = (): void => connection.destroy(new Error("the backup was ended"));
       signal?.addEventListener("abort", onAbort, { once: true });
-      await serveCheckpoints({
-        connection,
-        open: (identity) => ReplicaStore.open(directory, { identity, ...keep }),
-        onEpoch,
-      }).catch((error: unknown) => {
+      await backup.serve(connection).catch((error: unknown) => {
         if (!signal?.aborted) onNotice?.(reasonOf(error));
       });
       signal?.removeEventListener("abort", onAbort);

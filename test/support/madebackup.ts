@@ -1,5 +1,5 @@
 // A backup in this process, for a primary of a test: every connection goes into one directory.
-import { type BackupOptions, serveCheckpoints } from "../../src/replication/backup.ts";
+import { type BackupOptions, CheckpointBackup } from "../../src/replication/backup.ts";
 import { ReplicaStore } from "../../src/replication/store.ts";
 import type { Connection } from "../../src/transport/connection.ts";
 import { loopbackPair } from "../../src/transport/loopback.ts";
@@ -11,22 +11,21 @@ export class MadeBackup {
   /** Its side of the connection that there is. */
   connection: Connection | undefined;
   private serving: Promise<unknown> = Promise.resolve();
-  private readonly more: Partial<BackupOptions>;
+  private readonly backup: CheckpointBackup;
 
   constructor(folder: string, more: Partial<BackupOptions> = {}) {
     this.folder = folder;
-    this.more = more;
+    const open: BackupOptions["open"] = (identity) => ReplicaStore.open(folder, { identity });
+    this.backup = new CheckpointBackup({ open, ...more });
   }
 
   readonly connect = async (): Promise<Connection> => {
     await this.serving;
     const [left, connection] = loopbackPair();
     this.connection = connection;
-    this.serving = serveCheckpoints({
-      connection,
-      open: (identity) => ReplicaStore.open(this.folder, { identity }),
-      ...this.more,
-    }).catch((error: Error) => this.endings.push(error.message));
+    this.serving = this.backup
+      .serve(connection)
+      .catch((error: Error) => this.endings.push(error.message));
     return left;
   };
 
