@@ -37,8 +37,12 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** Connects to the monitor at `path` and makes it take commands. */
-export async function openQmp(path: string, wait: QmpWait = {}): Promise<Qmp> {
+/** A monitor that says nothing for so long has another client. */
+const GREETING_MS = 10_000;
+
+/** Connects to the monitor at `path` and makes it take commands; waits for 10 s by default. */
+export async function openQmp(path: string, options: QmpWait = {}): Promise<Qmp> {
+  const wait = { timeoutMs: GREETING_MS, ...options };
   wait.signal?.throwIfAborted();
   const qmp = new Qmp(path, createConnection(path));
   try {
@@ -133,7 +137,8 @@ export class Qmp {
 
   /** What a monitor says first; asked for by `openQmp`. */
   async greeting(wait: QmpWait): Promise<void> {
-    await this.wait("greeting", wait, (message) => message.QMP !== undefined);
+    const what = "greeting of a monitor, which serves one client at a time";
+    await this.wait(what, wait, (message) => message.QMP !== undefined);
   }
 
   /** Resolves with the message that settles it. */

@@ -161,7 +161,7 @@ describe("qmp: opening", () => {
   it("does not wait longer than wanted for a monitor that serves somebody else", async () => {
     const server = await serve(echo, "");
     await expect(openQmp(server.path, { timeoutMs: 20 })).rejects.toThrow(
-      `${server.path}: greeting: nothing in 20 ms`,
+      `${server.path}: greeting of a monitor, which serves one client at a time: nothing in 20 ms`,
     );
   });
 });
