@@ -29,7 +29,8 @@ export class Flipper {
       this.#sockets.push(primary, backup);
       for (const socket of [primary, backup]) socket.on("error", () => undefined);
       primary.on("close", () => backup.destroy());
-      backup.on("close", () => primary.destroy());
+      // What it has said at last arrives first.
+      backup.on("close", () => primary.end());
       let held = Buffer.alloc(0);
       primary.on("data", (bytes) => {
         held = Buffer.concat([held, bytes]);
