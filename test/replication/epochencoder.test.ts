@@ -77,7 +77,8 @@ describe("the encoder of epochs", () => {
     guest.memory.copyWithin(600 * 4096, 0, 300 * 4096);
     await guest.epoch(shadow);
     const full = await follow(encoder, shadow, shadow.takeChanges(), memory);
-    expect(full).toBeLessThan(460 * 4096);
+    // Of 700 pages that are not zero 300 repeat others; a hint that was lost costs a page.
+    expect(full).toBeLessThan(500 * 4096);
     // Pages change places, a byte further, and one comes from where nothing changes.
     const half = guest.memory.slice(20 * 4096, 30 * 4096);
     guest.memory.copyWithin(20 * 4096 + 1, 10 * 4096, 20 * 4096);
