@@ -1,10 +1,9 @@
 // Sees to it that the stream of a snapshot is read to its end, whatever becomes of us. QEMU (7.2 at
 // least) that cannot write a background snapshot any more, or is told to cancel it, leaves the
 // memory write-protected with nobody to lift that: the guest hangs at its next write, for ever.
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
+import type { ChildProcess } from "node:child_process";
 import type { Socket } from "node:net";
-import { PagefoldError, reasonOf } from "../core/errors.ts";
+import { endHolder, startHolder } from "../transport/holder.ts";
 
 /** Ends with a word; without one we have died, and the rest of the stream is read and forgotten. */
 const SCRIPT = 'trap "" HUP INT PIPE; read -r _ && exit 0; exec "$1" -e "$2"';
@@ -19,18 +18,7 @@ export class DrainGuard {
   /** Holds the socket too, from now on until `close`. */
   static async open(socket: Socket): Promise<DrainGuard> {
     const words = ["-c", SCRIPT, "pagefold-drain", process.execPath, DRAIN];
-    const child = spawn("/bin/sh", words, {
-      stdio: ["pipe", "ignore", "ignore", socket],
-      detached: true,
-    });
-    child.stdin?.on("error", () => undefined);
-    try {
-      await once(child, "spawn");
-    } catch (error) {
-      throw new PagefoldError("PROCESS", `/bin/sh: ${reasonOf(error)}`, { cause: error });
-    }
-    child.unref();
-    return new DrainGuard(child);
+    return new DrainGuard(await startHolder(socket, words, "ignore"));
   }
 
   private constructor(child: ChildProcess) {
@@ -39,10 +27,6 @@ export class DrainGuard {
 
   /** The stream has ended. Resolves when nobody holds its socket but us. */
   async close(): Promise<void> {
-    const { child } = this;
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const gone = once(child, "exit");
-    child.stdin?.end("done\n");
-    await gone;
+    await endHolder(this.child);
   }
 }

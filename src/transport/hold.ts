@@ -1,10 +1,9 @@
 // Keeps a socket open beyond the life of this process. A QEMU whose migration has been released but
 // not answered resumes its guest when the socket closes: while nobody knows whether the target
 // runs, it must stay open, even if we are killed. A small shell holds it, for as long as it takes.
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
+import type { ChildProcess } from "node:child_process";
 import type { Socket } from "node:net";
-import { PagefoldError, reasonOf } from "../core/errors.ts";
+import { endHolder, startHolder } from "./holder.ts";
 
 /**
  * It ends when its stdin does, unless it was told to keep: then it goes on until it is told
@@ -20,22 +19,12 @@ export class HeldSocket {
 
   /** `lastWords` is what it says when it is left alone. */
   static async open(socket: Socket, lastWords: string): Promise<HeldSocket> {
-    const child = spawn("/bin/sh", ["-c", SCRIPT, "pagefold-hold", lastWords], {
-      stdio: ["pipe", "ignore", "inherit", socket],
-      detached: true,
-    });
-    child.stdin?.on("error", () => undefined);
-    try {
-      await once(child, "spawn");
-    } catch (error) {
-      throw new PagefoldError("PROCESS", `/bin/sh: ${reasonOf(error)}`, { cause: error });
-    }
-    return new HeldSocket(child);
+    const words = ["-c", SCRIPT, "pagefold-hold", lastWords];
+    return new HeldSocket(await startHolder(socket, words, "inherit"));
   }
 
   private constructor(child: ChildProcess) {
     this.child = child;
-    child.unref();
   }
 
   get pid(): number {
@@ -49,11 +38,7 @@ export class HeldSocket {
 
   /** The socket is as open as this process keeps it. Resolves when the shell is gone. */
   async release(): Promise<void> {
-    const { child } = this;
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const gone = once(child, "exit");
-    child.stdin?.end("done\n");
-    await gone;
+    await endHolder(this.child);
   }
 
   /** Leaves it alone: it keeps the socket, and says so. */

@@ -1,25 +1,13 @@
 // A guest whose capture has died is freed, and a guest that nobody has captured is left alone.
-import { describe, expect, it, onTestFinished } from "vitest";
-import { openQmp } from "../../src/qemu/qmp.ts";
+import { describe, expect, it } from "vitest";
 import {
   CaptureLease,
   type CaptureSettings,
   releaseGuest,
 } from "../../src/replication/capturelease.ts";
-import { FakeGuest, type FakeGuestOptions } from "../support/fakeguest.ts";
-import { temporaryFolder } from "../support/folder.ts";
+import { type FakeGuest, openFakeGuest } from "../support/fakeguest.ts";
 
 const MARK = "pagefold-capture";
-
-async function open(options: FakeGuestOptions = {}) {
-  const guest = await FakeGuest.open(temporaryFolder(), options);
-  const qmp = await openQmp(guest.path);
-  onTestFinished(() => {
-    qmp.close();
-    guest.close();
-  });
-  return { guest, qmp };
-}
 
 /** As a capture that has died leaves it. */
 function mark(guest: FakeGuest, before: CaptureSettings): void {
@@ -29,13 +17,16 @@ function mark(guest: FakeGuest, before: CaptureSettings): void {
 
 describe("a guest", () => {
   it("is left alone when it was not captured", async () => {
-    const { guest, qmp } = await open({ status: "paused", migration: { status: "active" } });
+    const { guest, qmp } = await openFakeGuest({
+      status: "paused",
+      migration: { status: "active" },
+    });
     expect(await releaseGuest(qmp)).toMatchObject({ wasCaptured: false });
     expect(guest.changes).toEqual([]);
   });
 
   it("is released that was stopped for a copy", async () => {
-    const { guest, qmp } = await open({
+    const { guest, qmp } = await openFakeGuest({
       status: "paused",
       migration: { status: "active" },
       capabilities: ["x-ignore-shared"],
@@ -47,7 +38,7 @@ describe("a guest", () => {
   });
 
   it("is released when its snapshot has been read to the end, and not before", async () => {
-    const { guest, qmp } = await open({
+    const { guest, qmp } = await openFakeGuest({
       migration: { status: "active" },
       capabilities: ["background-snapshot"],
     });
@@ -61,7 +52,7 @@ describe("a guest", () => {
   });
 
   it("is released that a pre-copy has left stopped, with the parameters of before", async () => {
-    const { guest, qmp } = await open({
+    const { guest, qmp } = await openFakeGuest({
       status: "postmigrate",
       migration: { status: "completed" },
     });
@@ -74,7 +65,7 @@ describe("a guest", () => {
   });
 
   it("whose mark cannot be read is left alone, and that is said", async () => {
-    const { guest, qmp } = await open({ status: "paused" });
+    const { guest, qmp } = await openFakeGuest({ status: "paused" });
     guest.objects.add(MARK);
     guest.mark = "what";
     await expect(releaseGuest(qmp)).rejects.toThrow(`the mark ${MARK} says "what"`);
@@ -82,14 +73,14 @@ describe("a guest", () => {
   });
 
   it("that has crashed is not told to go on", async () => {
-    const { guest, qmp } = await open({ status: "internal-error" });
+    const { guest, qmp } = await openFakeGuest({ status: "internal-error" });
     mark(guest, {});
     expect(await releaseGuest(qmp)).toMatchObject({ wasStopped: false });
     expect(guest.changes).toEqual(["object-del"]);
   });
 
   it("belongs to one capture at a time", async () => {
-    const { guest, qmp } = await open();
+    const { guest, qmp } = await openFakeGuest();
     const lease = await CaptureLease.take(qmp, { capability: "background-snapshot" });
     const second = CaptureLease.take(qmp, { capability: "x-ignore-shared" });
     await expect(second).rejects.toMatchObject({ code: "LOCKED" });

@@ -1,28 +1,16 @@
 // Captures by pre-copy of a guest that is made up: when it stands still, what is undone, whatever
 // fails, and which guests are refused or captured in another way.
-import { describe, expect, it, onTestFinished } from "vitest";
-import { openQmp } from "../../src/qemu/qmp.ts";
+import { describe, expect, it } from "vitest";
 import { GuestCapture } from "../../src/replication/guestcapture.ts";
 import { MemorySink } from "../support/capturesink.ts";
 import { captureStream } from "../support/capturestreams.ts";
-import { FakeGuest, type FakeGuestOptions } from "../support/fakeguest.ts";
-import { temporaryFolder } from "../support/folder.ts";
+import { type FakeGuest, type FakeGuestOptions, openFakeGuest } from "../support/fakeguest.ts";
 import { randomSeed, seededRandom } from "../support/random.ts";
 
 const kind = "precopy";
 function line(name: string, byteLength: number): string {
   const bytes = `0x${byteLength.toString(16)}`;
   return `${name}    4 KiB  0x0000000000000000 ${bytes} ${bytes}\n`;
-}
-
-async function open(options: FakeGuestOptions = {}) {
-  const guest = await FakeGuest.open(temporaryFolder(), options);
-  const qmp = await openQmp(guest.path);
-  onTestFinished(() => {
-    qmp.close();
-    guest.close();
-  });
-  return { guest, qmp };
 }
 
 function expectFree(guest: FakeGuest): void {
@@ -34,7 +22,7 @@ function expectFree(guest: FakeGuest): void {
 describe("a capture by pre-copy", () => {
   it("takes all memory, and leaves the guest as it was", async () => {
     const { stream, memory } = captureStream(seededRandom(randomSeed("precopy")));
-    const { guest, qmp } = await open({ stream });
+    const { guest, qmp } = await openFakeGuest({ stream });
     const capture = await GuestCapture.open(qmp, { kind });
     const sink = new MemorySink();
     for (let i = 0; i < 2; i++) {
@@ -51,7 +39,7 @@ describe("a capture by pre-copy", () => {
 
   it("stops a guest that writes as fast as QEMU does", async () => {
     const { stream, memory } = captureStream(seededRandom(1));
-    const { guest, qmp } = await open({ stream, isBusy: true });
+    const { guest, qmp } = await openFakeGuest({ stream, isBusy: true });
     const capture = await GuestCapture.open(qmp, { kind });
     const sink = new MemorySink();
     await capture.epoch(sink);
@@ -62,7 +50,7 @@ describe("a capture by pre-copy", () => {
 
   it.each([true, false])("says when the guest stands still; busy: %s", async (isBusy) => {
     const { stream } = captureStream(seededRandom(2));
-    const { guest, qmp } = await open({ stream, isBusy });
+    const { guest, qmp } = await openFakeGuest({ stream, isBusy });
     const capture = await GuestCapture.open(qmp, { kind });
     let stood = "";
     const sealed = async (): Promise<void> => {
@@ -79,7 +67,7 @@ describe("a capture by pre-copy", () => {
 
   it("ends at once when the sink fails, or on abort, at any moment", async () => {
     const { stream } = captureStream(seededRandom(3));
-    const { guest, qmp } = await open({ stream });
+    const { guest, qmp } = await openFakeGuest({ stream });
     const capture = await GuestCapture.open(qmp, { kind });
     const full = new MemorySink(4);
     full.take = () => {
@@ -106,12 +94,12 @@ describe("a capture by pre-copy", () => {
   });
 
   it("says why QEMU cannot connect, or has ended too early", async () => {
-    const one = await open({ connectFault: "Failed to connect to it" });
+    const one = await openFakeGuest({ connectFault: "Failed to connect to it" });
     const capture = await GuestCapture.open(one.qmp, { kind });
     await expect(capture.epoch(new MemorySink())).rejects.toThrow("Failed to connect to it");
     expectFree(one.guest);
     const { stream } = captureStream(seededRandom(4));
-    const two = await open({ stream: stream.subarray(0, 200_000) });
+    const two = await openFakeGuest({ stream: stream.subarray(0, 200_000) });
     const early = await GuestCapture.open(two.qmp, { kind, name: "web" });
     await expect(early.epoch(new MemorySink())).rejects.toThrow("QEMU ended it before");
     expectFree(two.guest);
@@ -121,7 +109,7 @@ describe("a capture by pre-copy", () => {
 describe("a guest whose writes QEMU may lose", () => {
   const unsound = { blocks: line("pc.bios", 1 << 18) + line("pc.ram", 1 << 28) };
   it("is refused, and captured by snapshot if nothing was asked for", async () => {
-    const { qmp } = await open(unsound);
+    const { qmp } = await openFakeGuest(unsound);
     const reason = "QEMU 7.2.22 without KVM loses writes to pc.ram";
     await expect(GuestCapture.open(qmp, { kind })).rejects.toThrow(reason);
     await expect(GuestCapture.open(qmp, { kind })).rejects.toMatchObject({ code: "USAGE" });
@@ -134,7 +122,7 @@ describe("a guest whose writes QEMU may lose", () => {
     ["a name of two words", line("main memory", 1 << 28), "loses writes to main memory"],
     ["no list", "unknown command: 'info ramblock'", "lists no blocks of RAM"],
   ])("is refused with %s", async (_, blocks, reason) => {
-    const { qmp } = await open({ blocks });
+    const { qmp } = await openFakeGuest({ blocks });
     await expect(GuestCapture.open(qmp, { kind })).rejects.toThrow(reason);
   });
 
@@ -143,7 +131,7 @@ describe("a guest whose writes QEMU may lose", () => {
     ["from QEMU 9.0 on", { ...unsound, version: "9.0.0" }],
     ["with memory of another size", { blocks: line("pc.ram", (1 << 28) + 8192) }],
   ])("is none %s", async (_, options) => {
-    const capture = await GuestCapture.open((await open(options)).qmp);
+    const capture = await GuestCapture.open((await openFakeGuest(options)).qmp);
     expect(capture.kind).toBe("precopy");
     expect(capture.precopyFault).toBeUndefined();
   });

@@ -4,27 +4,15 @@ import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import { openQmp } from "../../src/qemu/qmp.ts";
 import { GuestCapture } from "../../src/replication/guestcapture.ts";
 import { MemorySink } from "../support/capturesink.ts";
 import { captureStream } from "../support/capturestreams.ts";
-import { FakeGuest, type FakeGuestOptions } from "../support/fakeguest.ts";
+import { type FakeGuest, type FakeGuestOptions, openFakeGuest } from "../support/fakeguest.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { randomSeed, seededRandom } from "../support/random.ts";
 
 const MARK = "pagefold-capture";
 const RAM_BYTES = 300 * 4096;
-
-async function open(options: FakeGuestOptions = {}) {
-  const folder = temporaryFolder();
-  const guest = await FakeGuest.open(folder, options);
-  const qmp = await openQmp(guest.path);
-  onTestFinished(() => {
-    qmp.close();
-    guest.close();
-  });
-  return { guest, qmp, folder };
-}
 
 /** A guest whose RAM lies in a file. */
 function sharing(path: string, type = "memory-backend-file", share = true): FakeGuestOptions {
@@ -46,7 +34,7 @@ describe("a capture by snapshot", () => {
 
   it("takes all memory, and leaves the guest as it was", async () => {
     const { stream, memory } = captureStream(seededRandom(randomSeed("snapshot")));
-    const { guest, qmp } = await open({ stream });
+    const { guest, qmp } = await openFakeGuest({ stream });
     const capture = await GuestCapture.open(qmp, { kind });
     const sink = new MemorySink();
     for (let i = 0; i < 2; i++) {
@@ -64,7 +52,7 @@ describe("a capture by snapshot", () => {
     "lets a guest go on that was stopped just before; left so by QEMU: %s",
     async (leavesStopped) => {
       const { stream } = captureStream(seededRandom(1));
-      const { guest, qmp } = await open({
+      const { guest, qmp } = await openFakeGuest({
         stream,
         leavesStopped,
         version: leavesStopped ? "9.0.0" : "7.2.22",
@@ -83,7 +71,7 @@ describe("a capture by snapshot", () => {
 
   it("reads the stream to its end when the sink fails, or on abort", async () => {
     const { stream } = captureStream(seededRandom(2));
-    const { guest, qmp } = await open({ stream });
+    const { guest, qmp } = await openFakeGuest({ stream });
     const folder = temporaryFolder();
     vi.stubEnv("TMPDIR", folder);
     onTestFinished(() => void vi.unstubAllEnvs());
@@ -108,12 +96,12 @@ describe("a capture by snapshot", () => {
   });
 
   it("says why QEMU cannot connect, or has ended too early", async () => {
-    const one = await open({ connectFault: "Failed to connect to it" });
+    const one = await openFakeGuest({ connectFault: "Failed to connect to it" });
     const capture = await GuestCapture.open(one.qmp, { kind });
     await expect(capture.epoch(new MemorySink())).rejects.toThrow("Failed to connect to it");
     expectFree(one.guest);
     const { stream } = captureStream(seededRandom(3));
-    const two = await open({ stream: stream.subarray(0, 200_000) });
+    const two = await openFakeGuest({ stream: stream.subarray(0, 200_000) });
     const early = await GuestCapture.open(two.qmp, { kind, name: "web" });
     await expect(early.epoch(new MemorySink())).rejects.toThrow(
       "web: migration stream: QEMU ended",
@@ -123,7 +111,7 @@ describe("a capture by snapshot", () => {
 
   it("does not let on what somebody else has stopped meanwhile", async () => {
     const { stream } = captureStream(seededRandom(4));
-    const { guest, qmp } = await open({ stream });
+    const { guest, qmp } = await openFakeGuest({ stream });
     const capture = await GuestCapture.open(qmp, { kind });
     const sink = new MemorySink();
     const begin = sink.begin.bind(sink);
@@ -138,7 +126,7 @@ describe("a capture by snapshot", () => {
   it("refuses to take another guest for this one", async () => {
     const { stream } = captureStream(seededRandom(5));
     const options = { stream };
-    const { guest, qmp } = await open(options);
+    const { guest, qmp } = await openFakeGuest(options);
     const capture = await GuestCapture.open(qmp, { kind });
     await capture.epoch(new MemorySink());
     const name = Buffer.from(stream).indexOf("pc-q35-7.2");
@@ -156,7 +144,7 @@ describe("a capture from shared memory", () => {
     const content = seededRandom(7).bytes(RAM_BYTES);
     content.fill(0, 8192, 40960);
     writeFileSync(path, content);
-    const { guest, qmp } = await open({ ...sharing(path), stream });
+    const { guest, qmp } = await openFakeGuest({ ...sharing(path), stream });
     await using capture = await GuestCapture.open(qmp, { kind: "shared" });
     const sink = new MemorySink(7);
     await capture.epoch(sink);
@@ -187,7 +175,7 @@ describe("a capture from shared memory", () => {
     ["a file that is gone", sharing("/nowhere/ram"), "/nowhere/ram: no such file or directory"],
     ["a directory", sharing(tmpdir()), "is no file"],
   ])("is impossible for %s, and says why", async (_, options, reason) => {
-    const { qmp } = await open(options);
+    const { qmp } = await openFakeGuest(options);
     const opened = GuestCapture.open(qmp, { kind: "shared" });
     await expect(opened).rejects.toMatchObject({ code: "USAGE" });
     await expect(GuestCapture.open(qmp, { kind: "shared" })).rejects.toThrow(reason);
@@ -207,21 +195,21 @@ describe("a guest that cannot be captured", () => {
     ["multifd is on", { capabilities: ["multifd"] }, "turn off the capability multifd"],
     ["a disk is writable", { disks: [disk] }, "disk virtio0 (/img/web.qcow2) is writable"],
   ])("is refused: %s", async (_, options, reason) => {
-    const { guest, qmp } = await open(options);
+    const { guest, qmp } = await openFakeGuest(options);
     await expect(GuestCapture.open(qmp)).rejects.toThrow(reason);
     expect(guest.changes).toEqual([]);
   });
 
   it("may have writable disks if its owner takes care, and disks that are not", async () => {
     const disks = [{ device: "cd" }, { device: "ro", inserted: { ro: true, file: "/x" } }];
-    await GuestCapture.open((await open({ disks })).qmp);
-    const { qmp } = await open({ disks: [disk] });
+    await GuestCapture.open((await openFakeGuest({ disks })).qmp);
+    const { qmp } = await openFakeGuest({ disks: [disk] });
     await GuestCapture.open(qmp, { allowWritableDisks: true });
     expect(existsSync("/img/web.qcow2")).toBe(false);
   });
 
   it("is somebody else's", async () => {
-    const { guest, qmp } = await open();
+    const { guest, qmp } = await openFakeGuest();
     const capture = await GuestCapture.open(qmp);
     guest.objects.add(MARK);
     await expect(capture.epoch(new MemorySink())).rejects.toMatchObject({ code: "LOCKED" });

@@ -2,6 +2,9 @@
 // where it is told to migrate. As with QEMU, a snapshot that breaks off hangs the guest, a guest
 // that migrates is stopped for the end, and goes on when that fails.
 import { connect, type Socket } from "node:net";
+import { onTestFinished } from "vitest";
+import { openQmp, type Qmp } from "../../src/qemu/qmp.ts";
+import { temporaryFolder } from "./folder.ts";
 import { QmpServer, type Request } from "./qmpserver.ts";
 
 const BLOCKS = `
@@ -204,4 +207,18 @@ export class FakeGuest {
 function named({ capabilities }: Record<string, unknown>): string {
   const list = capabilities as { capability: string; state: boolean }[];
   return list.map(({ capability, state }) => `${state ? "+" : "-"}${capability}`).join(" ");
+}
+
+/** One with its monitor open, until the test is over. */
+export async function openFakeGuest(
+  options: FakeGuestOptions = {},
+  folder = temporaryFolder(),
+): Promise<{ guest: FakeGuest; qmp: Qmp; folder: string }> {
+  const guest = await FakeGuest.open(folder, options);
+  const qmp = await openQmp(guest.path);
+  onTestFinished(() => {
+    qmp.close();
+    guest.close();
+  });
+  return { guest, qmp, folder };
 }
