@@ -3,7 +3,8 @@ import type { InspectOptions, InspectReport } from "../api.ts";
 import { FrameMap, frameCountOf } from "../core/extent.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import { Scope } from "../dedup/scope.ts";
-import { type CompressedImage, type ImageFile, openImage, openImageFile } from "../image/open.ts";
+import { openImage, openImageFile } from "../image/open.ts";
+import type { ForwardImage, ImageFile } from "../image/opened.ts";
 import { ZstdReader } from "../image/zstd.ts";
 import { SCOPE_SHARE } from "../pipeline/fold.ts";
 import { type Findings, inspectFile } from "../pipeline/inspect.ts";
@@ -13,7 +14,7 @@ import type { SurveyedFile } from "../pipeline/surveyed.ts";
 import { ProgressMeter } from "./progress.ts";
 import { windowsOf } from "./window.ts";
 
-type OpenInput = ImageFile | CompressedImage;
+type OpenInput = ImageFile | ForwardImage;
 
 export async function inspectImages(
   resources: EngineResources,

@@ -4,7 +4,8 @@ import { PagefoldError } from "../core/errors.ts";
 import { FrameMap, frameCountOf } from "../core/extent.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import type { PageSource } from "../image/image.ts";
-import { type CompressedImage, type ImageFile, openImage, openImageFile } from "../image/open.ts";
+import { openImage, openImageFile } from "../image/open.ts";
+import type { ForwardImage, ImageFile } from "../image/opened.ts";
 import { ZstdReader } from "../image/zstd.ts";
 import type { FileSource } from "../pipeline/base.ts";
 import type { EngineResources } from "../pipeline/resources.ts";
@@ -34,7 +35,7 @@ export type FoldIntoOptions = PackOptions & { wasm?: Uint8Array | URL | undefine
 /** Pages of an image that are expected to differ from its base, at the most. */
 const CHANGED_PAGES = 1 << 14;
 
-type OpenInput = ImageFile | CompressedImage | undefined;
+type OpenInput = ImageFile | ForwardImage | undefined;
 
 /**
  * Folds `inputs` into `destination` and commits it. Whatever happens, the caller discards the
@@ -123,7 +124,7 @@ function foldInput(
   settings: ImageSettings,
 ): Promise<FoldedImage> {
   const folder = new ImageFolder(session, input, settings);
-  if (file) return file.fd === undefined ? folder.fromCompressed(file) : folder.fromFile(file);
+  if (file) return file.fd === undefined ? folder.fromForward(file) : folder.fromFile(file);
   if ("bytes" in input) return folder.fromBytes(input.bytes, nanoseconds(input.mtimeMs));
   if ("facts" in input) return folder.fromSource(input.source, input.facts, input.digests);
   if ("source" in input) {

@@ -9,7 +9,7 @@ import { MAX_NOTES } from "../core/limits.ts";
 import { PAGE_BYTES, pagesFor } from "../core/page.ts";
 import { BATCH_PAGES, slabPart } from "../core/slab.ts";
 import type { PageSource } from "../image/image.ts";
-import type { CompressedImage, ImageFile } from "../image/open.ts";
+import type { ForwardImage, ImageFile } from "../image/opened.ts";
 import { openStream } from "../image/peek.ts";
 import type { Changes } from "../pipeline/base.ts";
 import type { Batch, BatchNumbers, FoldSource } from "../pipeline/batch.ts";
@@ -42,7 +42,7 @@ export class ImageFolder {
   private unlistedPages = 0;
   private frameCount = 0;
   private knownDigests: EndHead["digests"] = [];
-  private file: ImageFile | CompressedImage | undefined;
+  private file: ImageFile | ForwardImage | undefined;
   private isDecompressed = false;
   private map: FrameMap | undefined;
   private change: ImageReport["change"];
@@ -81,7 +81,7 @@ export class ImageFolder {
   }
 
   /** The same for a file that is read forwards. */
-  async fromCompressed(file: CompressedImage): Promise<FoldedImage> {
+  async fromForward(file: ForwardImage): Promise<FoldedImage> {
     this.file = file;
     this.setDecompressed();
     const { path: name, segments } = file;
@@ -238,7 +238,7 @@ export class ImageFolder {
   };
 }
 
-function factsOf({ format, byteLength, mtimeNs, segments }: ImageFile | CompressedImage) {
+function factsOf({ format, byteLength, mtimeNs, segments }: ImageFile | ForwardImage) {
   const segmentBytes = segments?.map((segment) => segment.byteLength) ?? [];
   return { format, byteLength, mtimeNs, segmentBytes: segmentBytes.length > 1 ? segmentBytes : [] };
 }

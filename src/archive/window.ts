@@ -7,7 +7,7 @@ import { PagefoldError, reasonOf } from "../core/errors.ts";
 import { FrameMap } from "../core/extent.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import { BATCH_PAGES } from "../core/slab.ts";
-import type { CompressedImage } from "../image/open.ts";
+import type { ForwardImage } from "../image/opened.ts";
 import { rawSegments } from "../image/raw.ts";
 import type { SurveyedFile } from "../pipeline/surveyed.ts";
 import { inFrames, rebatch } from "./chunks.ts";
@@ -23,7 +23,7 @@ export interface Window extends SurveyedFile {
 
 /** The frames of `image` in order. A window is valid until the next one is asked for. */
 export async function* windowsOf(
-  image: CompressedImage,
+  image: ForwardImage,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Window, void, undefined> {
   const { path: name } = image;
@@ -56,7 +56,7 @@ export async function* windowsOf(
 }
 
 /** Pieces of whole pages, but for the last one of a raw image. */
-function pagesOf(image: CompressedImage, signal: AbortSignal | undefined) {
+function pagesOf(image: ForwardImage, signal: AbortSignal | undefined) {
   const { path: name, segments } = image;
   const content = image.content(signal);
   if (!segments) return rebatch(content, BATCH_PAGES * PAGE_BYTES, signal);

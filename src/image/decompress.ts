@@ -3,7 +3,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type CompressedImage, type ImageFile, openImage, openImageFile } from "./open.ts";
+import { openImage, openImageFile } from "./open.ts";
+import type { ForwardImage, ImageFile } from "./opened.ts";
 import { SparseFile } from "./sparsefile.ts";
 import { ZstdReader } from "./zstd.ts";
 
@@ -24,7 +25,7 @@ export async function openAnyOrder(
 }
 
 async function decompress(
-  image: CompressedImage,
+  image: ForwardImage,
   signal: AbortSignal | undefined,
 ): Promise<ImageFile> {
   const directory = await mkdtemp(join(tmpdir(), "pagefold-image-"));

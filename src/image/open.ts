@@ -5,51 +5,12 @@ import { constants, fstatSync, read } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { promisify } from "node:util";
 import { PagefoldError, reasonOf } from "../core/errors.ts";
-import type { Segment } from "../core/extent.ts";
 import { compressedLayout, isCompressed } from "./compressed.ts";
 import { readElfCore } from "./elfcore.ts";
-import { type MemoryLayout, type ReadAt, type Region, unstructured } from "./layout.ts";
+import { type MemoryLayout, type ReadAt, unstructured } from "./layout.ts";
 import { readLime } from "./lime.ts";
+import { type ForwardImage, type ImageFile, type ImageFormat, observed } from "./opened.ts";
 import type { ZstdReader } from "./zstd.ts";
-
-export type ImageFormat = "raw" | "elf-core" | "lime";
-
-/** An open image. Its content may change while it is open; that is what `checkUnchanged` tells. */
-interface OpenImage {
-  readonly path: string;
-  /** When it was opened. */
-  readonly mtimeNs: bigint;
-  /** Of what is in it, when it is compressed. */
-  readonly format: ImageFormat;
-  /**
-   * Throws CHANGED when the file has another size than when it was opened. Returns a warning when
-   * only its time has changed: what was read is then a mixture of states.
-   */
-  checkUnchanged(): string | undefined;
-  close(): Promise<void>;
-}
-
-/** An image whose bytes can be read in any order. */
-export interface ImageFile extends OpenImage {
-  /** Opened for reading only; a file descriptor of the process, so worker threads may use it. */
-  readonly fd: number;
-  /** When it was opened. */
-  readonly byteLength: number;
-  /** A partition of bytes [0, byteLength), in order; none when the file is empty. */
-  readonly segments: readonly Segment[];
-  /** The addresses of segments, where the format keeps them. */
-  readonly regions: readonly Region[];
-}
-
-/** An image that zstd has compressed: its content comes forwards only. */
-export interface CompressedImage extends OpenImage {
-  readonly fd: undefined;
-  /** Undefined for a raw image: its length is known when it was read. */
-  readonly byteLength: number | undefined;
-  readonly segments: readonly Segment[] | undefined;
-  /** The content from its beginning; a piece is valid until the next one is asked for. */
-  content(signal: AbortSignal | undefined): AsyncIterable<Uint8Array>;
-}
 
 /** Bytes of a compressed file that are read at a time. */
 const PIECE_BYTES = 1 << 18;
@@ -65,7 +26,7 @@ export async function openImage(
   path: string,
   zstd: ZstdReader,
   signal?: AbortSignal,
-): Promise<ImageFile | CompressedImage> {
+): Promise<ImageFile | ForwardImage> {
   return openAs(path, async (_, handle) => {
     const stats = await statRegular(path, handle);
     const readAt = readerOf(handle.fd, Number(stats.size));
@@ -136,7 +97,7 @@ async function describeCompressed(
   handle: FileHandle,
   zstd: ZstdReader,
   signal: AbortSignal | undefined,
-): Promise<CompressedImage> {
+): Promise<ForwardImage> {
   const { size, mtimeNs } = await statRegular(path, handle);
   const storedBytes = Number(size);
   const stored = () => piecesOf(path, readerOf(handle.fd, storedBytes), storedBytes);
@@ -148,7 +109,10 @@ async function describeCompressed(
     format: core === undefined ? "raw" : "elf-core",
     byteLength: core?.byteLength,
     segments: core?.segments,
-    content: (readSignal) => zstd.read(stored(), { name: path, signal: readSignal }),
+    decompressed: "zstd",
+    isWoven: false,
+    content: (readSignal, observer) =>
+      observed(zstd.read(stored(), { name: path, signal: readSignal }), observer),
     checkUnchanged: () => compareStat(path, handle.fd, storedBytes, mtimeNs),
     close: () => handle.close(),
   };

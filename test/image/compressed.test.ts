@@ -3,7 +3,8 @@ import { appendFileSync, mkdirSync, truncateSync, writeFileSync } from "node:fs"
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { compressedPaths } from "../../src/image/compressed.ts";
-import { type CompressedImage, openImage } from "../../src/image/open.ts";
+import { openImage } from "../../src/image/open.ts";
+import type { ForwardImage } from "../../src/image/opened.ts";
 import { ZstdReader } from "../../src/image/zstd.ts";
 import { buildCore } from "../support/elf.ts";
 import { temporaryFolder } from "../support/folder.ts";
@@ -20,14 +21,14 @@ function write(name: string, bytes: Uint8Array): string {
   return path;
 }
 
-async function opened(path: string): Promise<CompressedImage> {
+async function opened(path: string): Promise<ForwardImage> {
   const image = await openImage(path, zstd);
   onTestFinished(() => image.close());
   if (image.fd !== undefined) throw new Error(`${path} is not compressed`);
   return image;
 }
 
-async function contentOf(image: CompressedImage): Promise<Buffer> {
+async function contentOf(image: ForwardImage): Promise<Buffer> {
   const parts: Buffer[] = [];
   for await (const piece of image.content(undefined)) parts.push(Buffer.from(piece));
   return Buffer.concat(parts);

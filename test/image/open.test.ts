@@ -14,7 +14,8 @@ import {
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { type ImageFile, openImageFile } from "../../src/image/open.ts";
+import { openImageFile } from "../../src/image/open.ts";
+import type { ImageFile } from "../../src/image/opened.ts";
 import { buildCore } from "../support/elf.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { unprivileged } from "../support/processes.ts";
