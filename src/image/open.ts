@@ -110,7 +110,7 @@ async function describeCompressed(
     byteLength: core?.byteLength,
     segments: core?.segments,
     decompressed: "zstd",
-    isWoven: false,
+    woven: undefined,
     content: (readSignal, observer) =>
       observed(zstd.read(stored(), { name: path, signal: readSignal }), observer),
     checkUnchanged: () => compareStat(path, handle.fd, storedBytes, mtimeNs),

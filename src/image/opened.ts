@@ -35,6 +35,12 @@ export interface ImageFile extends OpenImage {
 /** What a file was compressed with, when its content is taken for the image. */
 export type Compression = "zstd";
 
+/** What is known of a woven image when its content was read to the end. */
+export interface Woven {
+  /** Of the file that unpacking gives. */
+  readonly fileBytes: number;
+}
+
 /** Told of the bytes of a file in their order. */
 export interface ByteObserver {
   update(bytes: Uint8Array): unknown;
@@ -52,8 +58,8 @@ export interface ForwardImage extends OpenImage {
   readonly segments: readonly Segment[] | undefined;
   /** The outermost compression of the file; its content was inside. */
   readonly decompressed: Compression | undefined;
-  /** The content is not the file's but that of a woven image. */
-  readonly isWoven: boolean;
+  /** Set when the content is not the file's but that of a woven image (woven.ts). */
+  readonly woven: Woven | undefined;
   /**
    * The content from its beginning; a piece is valid until the next one is asked for. `observer` is
    * told of the bytes that unpacking will give, which for a woven image are those of the file.
