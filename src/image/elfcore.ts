@@ -44,13 +44,31 @@ export async function readElfCore(
   read: ReadAt,
   byteLength: number,
 ): Promise<MemoryLayout | undefined> {
+  const core = await readCoreRanges(read, byteLength);
+  return core && (core.ranges ? partition(core.ranges, byteLength) : unstructured(byteLength));
+}
+
+/** A range of memory in a core; `address` is the virtual one. */
+export interface CoreRange extends MemoryRange {
+  readonly physicalAddress: bigint;
+}
+
+/**
+ * The ranges of an ELF64 little-endian core, as its program headers have them; undefined when there
+ * are too many. Undefined instead of all when the file is something else.
+ */
+export async function readCoreRanges(
+  read: ReadAt,
+  byteLength: number,
+): Promise<{ machine: number; ranges: CoreRange[] | undefined } | undefined> {
   const head = new DataView(new ArrayBuffer(ELF_HEADER_BYTES));
   if ((await read(0, new Uint8Array(head.buffer))) < ELF_HEADER_BYTES || !isElfCore(head))
     return undefined;
+  const machine = head.getUint16(18, true);
   const count = await programHeaderCount(read, head);
-  if (count > MAX_PROGRAM_HEADERS) return unstructured(byteLength);
+  if (count > MAX_PROGRAM_HEADERS) return { machine, ranges: undefined };
   const tableOffset = Number(head.getBigUint64(32, true));
-  return partition(await loadRanges(read, tableOffset, count, byteLength), byteLength);
+  return { machine, ranges: await loadRanges(read, tableOffset, count, byteLength) };
 }
 
 /** True if the first ELF_HEADER_BYTES of a file are those of an ELF64 core. */
@@ -83,8 +101,8 @@ async function loadRanges(
   tableOffset: number,
   count: number,
   byteLength: number,
-): Promise<MemoryRange[]> {
-  const ranges: MemoryRange[] = [];
+): Promise<CoreRange[]> {
+  const ranges: CoreRange[] = [];
   const piece = new Uint8Array(HEADERS_PER_READ * PROGRAM_HEADER_BYTES);
   const view = new DataView(piece.buffer);
   for (let first = 0; first < count; first += HEADERS_PER_READ) {
@@ -96,7 +114,9 @@ async function loadRanges(
       // Beyond 2^53 a Number is not exact, but it stays beyond the end of the file.
       const start = Number(view.getBigUint64(at + 8, true));
       const end = Math.min(start + Number(view.getBigUint64(at + 32, true)), byteLength);
-      if (start < end) ranges.push({ start, end, address: view.getBigUint64(at + 16, true) });
+      if (start >= end) continue;
+      const [address, physicalAddress] = [at + 16, at + 24].map((i) => view.getBigUint64(i, true));
+      ranges.push({ start, end, address, physicalAddress });
     }
     if (there < wanted) break;
   }
@@ -105,7 +125,10 @@ async function loadRanges(
 
 /** One range of captured memory, as a core describes it. */
 export interface CoreLoad {
+  /** Virtual. */
   readonly address: bigint;
+  /** Default: 0, for memory that is known by its virtual address alone. */
+  readonly physicalAddress?: bigint;
   /** Bytes of address space. */
   readonly memoryBytes: number;
   /** As in /proc/PID/maps: "r-xp". */
@@ -149,30 +172,38 @@ export function encodeCoreHead(machine: number, notes: Uint8Array, loads: CoreLo
   }
   const notesAt = notesOffset(loads.length);
   head.set(notes, notesAt);
-  setProgramHeader(view, 0, PT_NOTE, 0, [notesAt, 0n, notes.length, 0, 4]);
+  setProgramHeader(view, 0, PT_NOTE, 0, [notesAt, 0n, 0n, notes.length, 0, 4]);
   loads.forEach((load, i) => {
-    const { byteOffset, address, byteLength, memoryBytes } = load;
-    const place: Place = [byteOffset, address, byteLength, memoryBytes, PAGE_BYTES];
+    const { byteOffset, address, physicalAddress = 0n, byteLength, memoryBytes } = load;
+    const place: Place = [
+      byteOffset,
+      address,
+      physicalAddress,
+      byteLength,
+      memoryBytes,
+      PAGE_BYTES,
+    ];
     setProgramHeader(view, i + 1, PT_LOAD, flagsOf(load.permissions), place);
   });
   return head;
 }
 
-/** offset, vaddr, filesz, memsz, align */
-type Place = [number, bigint, number, number, number];
+/** offset, vaddr, paddr, filesz, memsz, align */
+type Place = [number, bigint, bigint, number, number, number];
 
 function setProgramHeader(
   view: DataView,
   index: number,
   type: number,
   flags: number,
-  [offset, address, fileBytes, memoryBytes, align]: Place,
+  [offset, address, physicalAddress, fileBytes, memoryBytes, align]: Place,
 ): void {
   const at = ELF_HEADER_BYTES + index * PROGRAM_HEADER_BYTES;
   view.setUint32(at, type, true);
   view.setUint32(at + 4, flags, true);
   view.setBigUint64(at + 8, BigInt(offset), true);
   view.setBigUint64(at + 16, address, true);
+  view.setBigUint64(at + 24, physicalAddress, true);
   view.setBigUint64(at + 32, BigInt(fileBytes), true);
   view.setBigUint64(at + 40, BigInt(memoryBytes), true);
   view.setBigUint64(at + 48, BigInt(align), true);
