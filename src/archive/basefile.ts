@@ -43,6 +43,7 @@ export async function openBaseFile(
     const { images } = await unpackArchive(resources, archive, directory, {
       names: [name],
       signal,
+      asContent: true,
     });
     return { name: `${archive}::${name}`, file: await openImageFile(images[0].path) };
   } finally {

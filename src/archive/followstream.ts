@@ -21,7 +21,7 @@ export interface StreamVisitor {
   /** Where the pages of a new image go; undefined: it is not wanted. */
   begin(head: ImageHead): Promise<StreamTarget | undefined>;
   /** A round is complete and agrees, or parts of it are lost. */
-  ended(image: StreamedImage, byteLength: number): Promise<void>;
+  ended(image: StreamedImage, byteLength: number, fileBytes?: number): Promise<void>;
   advance?(image: StreamedImage, frameCount: number): void;
 }
 
@@ -175,7 +175,7 @@ class Follower {
       image.loseAll("its content is not what its checksum says");
     }
     this.ended.add(image);
-    await this.visitor.ended(image, end.byteLength);
+    await this.visitor.ended(image, end.byteLength, end.fileBytes);
   }
 
   private imageNumbered(number: number, what: string): StreamedImage | undefined {

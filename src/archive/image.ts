@@ -4,6 +4,8 @@ import { PagefoldError } from "../core/errors.ts";
 import { FrameMap, type Segment } from "../core/extent.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import type { PageSource } from "../image/image.ts";
+import { recompress } from "../image/recompress.ts";
+import { type ReadContent, WovenFile } from "../image/wovenfile.ts";
 import { emptyCounts, IMAGE_CHECKSUM_BYTES } from "../wire/imagehead.ts";
 import type { ClusterReader } from "./content.ts";
 import type { ArchiveIndex, IndexedImage } from "./index.ts";
@@ -27,12 +29,13 @@ export function segmentsOf({ head, byteLength }: IndexedImage): Segment[] {
   });
 }
 
-export function describeImage({ head, end, byteLength, frameCount }: IndexedImage) {
+export function describeImage({ head, end, ...indexed }: IndexedImage) {
+  const { byteLength, fileBytes, frameCount } = indexed;
   const sha256 = end?.digests.find(([algorithm]) => algorithm === "sha256")?.[1];
   const info: ArchivedImageInfo = {
     name: head.name,
     format: head.format,
-    byteLength,
+    byteLength: fileBytes ?? byteLength,
     frameCount,
     mtimeMs: Number(head.mtimeNs / 1000n) / 1000,
     notes: Object.fromEntries(head.notes),
@@ -53,6 +56,8 @@ export function openImage(
 ): ArchivedImage {
   const info = describeImage(index.images[number]);
   let frames: FrameMap | undefined;
+  let woven: WovenFile | undefined;
+  let base: PageSource | undefined;
 
   async function readPages(frame: number, count: number, options: From = {}) {
     checkRange(info.name, "frame", frame, count, info.frameCount, MAX_READ_FRAMES);
@@ -61,20 +66,35 @@ export function openImage(
     return pages;
   }
 
+  /** Fills `bytes` from the content, which is the file unless the image is woven. */
+  async function readContent(offset: number, bytes: Uint8Array, options: From): Promise<void> {
+    frames ??= new FrameMap(segmentsOf(index.images[number]));
+    for (let done = 0; done < bytes.length; ) {
+      const { frame, skipBytes } = frames.frameAt(offset + done);
+      const wanted = Math.ceil((skipBytes + bytes.length - done) / PAGE_BYTES);
+      const [run] = frames.runs(frame, Math.min(wanted, PIECE_FRAMES));
+      const pages = await readPages(run.frame, run.frameCount, options);
+      const part = pages.subarray(skipBytes, run.byteLength).subarray(0, bytes.length - done);
+      bytes.set(part, done);
+      done += part.length;
+    }
+  }
+
   async function readBytes(offset: number, length: number, options: From = {}) {
     const limit = MAX_READ_FRAMES * PAGE_BYTES;
     checkRange(info.name, "byte", offset, length, info.byteLength, limit);
-    frames ??= new FrameMap(segmentsOf(index.images[number]));
     const bytes = new Uint8Array(length);
-    for (let at = offset; at < offset + length; ) {
-      const { frame, skipBytes } = frames.frameAt(at);
-      const wanted = Math.ceil((skipBytes + offset + length - at) / PAGE_BYTES);
-      const [run] = frames.runs(frame, Math.min(wanted, PIECE_FRAMES));
-      const pages = await readPages(run.frame, run.frameCount, options);
-      const part = pages.subarray(skipBytes, run.byteLength).subarray(0, offset + length - at);
-      bytes.set(part, at - offset);
-      at += part.length;
+    const { byteLength, fileBytes } = index.images[number];
+    if (fileBytes === undefined) {
+      await readContent(offset, bytes, options);
+      return bytes;
     }
+    // What is read for one call serves the next as well, so no signal of a call ends it.
+    base = options.base ?? base;
+    const read: ReadContent = (at, into) => readContent(at, into, base ? { base } : {});
+    options.signal?.throwIfAborted();
+    woven ??= await WovenFile.open(read, byteLength, info.name, recompress);
+    await woven.read(offset, bytes);
     return bytes;
   }
 

@@ -29,7 +29,10 @@ export interface IndexedImage {
   readonly head: ImageHead;
   /** Undefined only when the END was lost and the index had to be rebuilt. */
   readonly end: EndHead | undefined;
+  /** Of its content, which is that of the file unless the image is woven. */
   readonly byteLength: number;
+  /** Of the file, where the image is woven. */
+  readonly fileBytes: number | undefined;
   readonly frameCount: number;
 }
 
@@ -203,7 +206,7 @@ function describeImage(entry: DirectoryHead["images"][number], number: number): 
   const frameCount = framesOf(end.byteLength, head.segmentBytes);
   if (frameCount > MAX_FRAMES) damaged(head.name, `${frameCount} frames, limit ${MAX_FRAMES}`);
   checkCovered(entry.leaves, frameCount, `frames of ${head.name}`);
-  return { head, end, byteLength: end.byteLength, frameCount };
+  return { head, end, byteLength: end.byteLength, fileBytes: end.fileBytes, frameCount };
 }
 
 /** A leaf knows zeros, words, slots that exist and, if there is a base, its frames. */

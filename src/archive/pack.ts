@@ -25,7 +25,7 @@ export type FoldInput =
       name: string;
       notes: Record<string, string>;
       source: PageSource;
-      facts: ImageFacts & { byteLength: number };
+      facts: ImageFacts & { byteLength: number; fileBytes: number | undefined };
       digests: [algorithm: string, digest: Uint8Array][];
     };
 

@@ -9,7 +9,7 @@ import { MAX_NOTES } from "../core/limits.ts";
 import { PAGE_BYTES, pagesFor } from "../core/page.ts";
 import { BATCH_PAGES, slabPart } from "../core/slab.ts";
 import type { PageSource } from "../image/image.ts";
-import type { ForwardImage, ImageFile } from "../image/opened.ts";
+import { type ForwardImage, type ImageFile, observed, type Woven } from "../image/opened.ts";
 import { openStream } from "../image/peek.ts";
 import type { Changes } from "../pipeline/base.ts";
 import type { Batch, BatchNumbers, FoldSource } from "../pipeline/batch.ts";
@@ -43,6 +43,7 @@ export class ImageFolder {
   private frameCount = 0;
   private knownDigests: EndHead["digests"] = [];
   private file: ImageFile | ForwardImage | undefined;
+  private woven: Woven | undefined;
   private isDecompressed = false;
   private map: FrameMap | undefined;
   private change: ImageReport["change"];
@@ -83,10 +84,11 @@ export class ImageFolder {
   /** The same for a file that is read forwards. */
   async fromForward(file: ForwardImage): Promise<FoldedImage> {
     this.file = file;
-    this.setDecompressed();
+    this.woven = file.woven;
+    if (file.decompressed) this.setDecompressed();
     const { path: name, segments } = file;
     const { signal } = this.settings;
-    return this.fromPieces(factsOf(file), file.content(signal), (content) =>
+    return this.fromPieces(factsOf(file), file.content(signal, this.hash), (content) =>
       segments
         ? inFrames(content, new FrameMap(segments), BATCH_PAGES, { name, signal })
         : rebatch(content, BATCH_BYTES, signal),
@@ -100,7 +102,7 @@ export class ImageFolder {
     const stream = zstd && (await openStream(bytes, zstd, { name, signal }));
     if (stream?.isCompressed) this.setDecompressed();
     const facts = { format: "raw", byteLength: undefined, mtimeNs, segmentBytes: [] };
-    return this.fromPieces(facts, stream?.bytes ?? bytes, (content) =>
+    return this.fromPieces(facts, observed(stream?.bytes ?? bytes, this.hash), (content) =>
       rebatch(content, BATCH_BYTES, signal),
     );
   }
@@ -108,12 +110,13 @@ export class ImageFolder {
   /** All frames of a page source; `digests` are taken over instead of computed. */
   async fromSource(
     pages: PageSource,
-    facts: ImageFacts & { byteLength: number },
+    facts: ImageFacts & { byteLength: number; fileBytes?: number | undefined },
     digests: EndHead["digests"] = [],
   ): Promise<FoldedImage> {
     this.knownDigests = digests;
     const { frameCount } = pages;
-    const { byteLength } = facts;
+    const { byteLength, fileBytes } = facts;
+    this.woven = fileBytes === undefined ? undefined : { fileBytes };
     const image = this.begin(facts);
     const source = { name: this.name, image, file: undefined };
     while (this.frameCount < frameCount) {
@@ -136,11 +139,9 @@ export class ImageFolder {
     const image = this.begin(facts);
     const source = { name: this.name, image, file: undefined };
     let byteLength = 0;
-    const { hash } = this;
     async function* seen(): AsyncGenerator<Uint8Array> {
       for await (const piece of content) {
         byteLength += piece.length;
-        hash?.update(piece);
         yield piece;
       }
     }
@@ -187,7 +188,8 @@ export class ImageFolder {
     return { done };
   }
 
-  private sayEnd(image: number, byteLength: number): ImageReport & { unlistedPages: number } {
+  /** `contentBytes`: those in frames. */
+  private sayEnd(image: number, contentBytes: number): ImageReport & { unlistedPages: number } {
     const warning = this.file?.checkUnchanged();
     if (warning) this.settings.warn(warning);
     const digest = this.hash?.digest();
@@ -197,12 +199,14 @@ export class ImageFolder {
     this.session.writer.endImage({
       image,
       round: 0,
-      byteLength,
-      checksum: this.sums.finish(byteLength, frameCount),
+      byteLength: contentBytes,
+      fileBytes: this.woven?.fileBytes,
+      checksum: this.sums.finish(contentBytes, frameCount),
       digests: digest ? [["sha256", digest]] : this.knownDigests,
       counts,
       storedBytes,
     });
+    const byteLength = this.woven?.fileBytes ?? contentBytes;
     const report = { name, byteLength, frameCount, counts, storedBytes, unlistedPages };
     return {
       ...report,

@@ -53,7 +53,7 @@ function keptImages(index: DirectoryIndex, path: string, drop: readonly string[]
 
 /** An image of the archive as an input that keeps what is known of it. */
 function archivedInput(index: DirectoryIndex, clusters: ClusterReader, image: number): FoldInput {
-  const { head, end, byteLength, frameCount } = index.images[image];
+  const { head, end, byteLength, fileBytes, frameCount } = index.images[image];
   if (head.base) {
     const reason = `was made against ${head.base.name} and cannot be repacked; unpack it first`;
     throw new PagefoldError("BASE", `${head.name}: ${reason}`);
@@ -67,6 +67,6 @@ function archivedInput(index: DirectoryIndex, clusters: ClusterReader, image: nu
   };
   const { name, format, mtimeNs, segmentBytes } = head;
   const notes = Object.fromEntries(head.notes);
-  const facts = { format, byteLength, mtimeNs, segmentBytes };
+  const facts = { format, byteLength, fileBytes, mtimeNs, segmentBytes };
   return { name, notes, source, facts, digests: end?.digests ?? [] };
 }

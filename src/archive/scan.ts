@@ -126,7 +126,8 @@ function describeImage({ head, end, runs }: ScannedImage, number: number): Index
   const byteLength = end?.byteLength ?? head?.byteLength ?? seenBytes;
   const frames = head ? framesOf(byteLength, head.segmentBytes) : pagesFor(byteLength);
   const frameCount = Math.min(frames, MAX_FRAMES);
-  return { head: head ?? headOfLost(number), end, byteLength, frameCount };
+  const { fileBytes } = end ?? {};
+  return { head: head ?? headOfLost(number), end, byteLength, fileBytes, frameCount };
 }
 
 /** What stands for an image whose IMAGE batch is lost, and with it its name. */

@@ -2,7 +2,7 @@
 // share is decoded once. Archives that come through a pipe are read forwards elsewhere.
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
-import type { UnpackOptions, UnpackReport } from "../api.ts";
+import type { LostRange, UnpackOptions, UnpackReport } from "../api.ts";
 import { PagefoldError, reasonOf } from "../core/errors.ts";
 import { FrameMap } from "../core/extent.ts";
 import { resolveInside } from "../image/names.ts";
@@ -18,16 +18,20 @@ import { openIndex, recoverIndex } from "./openindex.ts";
 import { ProgressMeter } from "./progress.ts";
 import { RestoreSession } from "./restore.ts";
 import type { LostRun } from "./restoreplan.ts";
+import { leaveContent, putTogether } from "./wovenoutput.ts";
 
 /** Files that are open at the same time. */
 const MAX_OPEN_FILES = 128;
+
+/** `asContent`: a woven image becomes a file of its content, not the one it was made of. */
+type Options = UnpackOptions & { asContent?: boolean };
 
 /** Unpacks `names` (default: all) of the archive at `path` into `directory`. */
 export async function unpackArchive(
   resources: EngineResources,
   path: string,
   directory: string,
-  options: UnpackOptions & { wasm?: Uint8Array | URL | undefined },
+  options: Options & { wasm?: Uint8Array | URL | undefined },
 ): Promise<UnpackReport> {
   const began = performance.now();
   const { signal } = options;
@@ -97,7 +101,7 @@ class Unpacking {
   private readonly index: ArchiveIndex;
   private readonly archive: string;
   private readonly directory: string;
-  private readonly options: UnpackOptions;
+  private readonly options: Options;
   private readonly meter: ProgressMeter;
   private readonly open = new Set<Target>();
 
@@ -106,7 +110,7 @@ class Unpacking {
     index: ArchiveIndex,
     archive: string,
     directory: string,
-    options: UnpackOptions,
+    options: Options,
     meter: ProgressMeter,
   ) {
     this.session = session;
@@ -195,10 +199,36 @@ class Unpacking {
       }
       lost.push({ name: head.name, firstFrame: 0, frameCount, reason });
     }
-    if (lost.length > 0) await writeLostList(path, map, lost);
-    await file.commit(byteLength, Number(head.mtimeNs / 1_000_000n));
+    const mtimeMs = Number(head.mtimeNs / 1_000_000n);
+    if (indexed.fileBytes !== undefined && !this.options.asContent) {
+      await this.weave(target, indexed.fileBytes, mtimeMs, lost);
+    } else {
+      if (lost.length > 0) await writeLostList(path, map, lost);
+      await file.commit(byteLength, mtimeMs);
+      this.report.images.push({ name: head.name, path, byteLength });
+    }
     this.open.delete(target);
     this.report.lost.push(...lost);
-    this.report.images.push({ name: head.name, path, byteLength });
+  }
+
+  /** Puts the file together that a woven image was made of. */
+  private async weave(
+    { indexed, file }: Target,
+    fileBytes: number,
+    mtimeMs: number,
+    lost: LostRange[],
+  ): Promise<void> {
+    const { name } = indexed.head;
+    const { force = false, signal } = this.options;
+    const contentBytes = indexed.byteLength;
+    const content = { file, contentBytes, fileBytes, mtimeMs, force, signal };
+    if (lost.length > 0) {
+      const path = await leaveContent(content, lost);
+      this.report.images.push({ name, path, byteLength: contentBytes });
+    } else {
+      await putTogether(content);
+      this.report.images.push({ name, path: file.path, byteLength: fileBytes });
+    }
+    await file.discard();
   }
 }

@@ -3,12 +3,14 @@
 import { read, write } from "node:fs";
 import { open } from "node:fs/promises";
 import { promisify } from "node:util";
+import type { LostRange } from "../api.ts";
 import { PagefoldError, reasonOf } from "../core/errors.ts";
 import { FrameMap } from "../core/extent.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import type { PageSink } from "../image/image.ts";
 import { SparseFile } from "../image/sparsefile.ts";
 import type { ImageHead } from "../wire/imagehead.ts";
+import { leaveContent, putTogether } from "./wovenoutput.ts";
 
 const readFd = promisify(read);
 const writeFd = promisify(write);
@@ -17,18 +19,20 @@ const PIECE_BYTES = 1 << 20;
 const UNKNOWN_BYTES = 2 ** 52;
 
 export class UnpackedFile implements PageSink {
-  readonly path: string;
+  path: string;
   readonly map: FrameMap;
   /** Bytes written; holes are not counted. */
   storedBytes = 0;
   private readonly head: ImageHead;
+  private readonly force: boolean;
   private file: SparseFile | undefined;
   /** True from the second round on: then zeros replace something. */
   private isRevised = false;
 
-  private constructor(path: string, head: ImageHead, file: SparseFile) {
+  private constructor(path: string, head: ImageHead, file: SparseFile, force: boolean) {
     this.path = path;
     this.head = head;
+    this.force = force;
     this.file = file;
     const { segmentBytes, byteLength = UNKNOWN_BYTES } = head;
     const lengths = segmentBytes.length > 0 ? segmentBytes : byteLength > 0 ? [byteLength] : [];
@@ -41,7 +45,7 @@ export class UnpackedFile implements PageSink {
   }
 
   static async create(path: string, head: ImageHead, force: boolean): Promise<UnpackedFile> {
-    return new UnpackedFile(path, head, await SparseFile.create(path, { force }));
+    return new UnpackedFile(path, head, await SparseFile.create(path, { force }), force);
   }
 
   async write(frame: number, pages: Uint8Array): Promise<void> {
@@ -67,13 +71,32 @@ export class UnpackedFile implements PageSink {
 
   /** Gives the file its length and its name. Nothing to do if a round has changed nothing. */
   async commit(byteLength: number): Promise<void> {
-    const { file, head } = this;
+    const { file } = this;
     if (!file) return;
-    // Images of an encoder have no time.
-    const mtimeMs = head.mtimeNs === 0n ? undefined : Number(head.mtimeNs / 1_000_000n);
-    await file.commit(byteLength, mtimeMs);
+    await file.commit(byteLength, this.mtimeMs);
     this.storedBytes += file.storedBytes;
     this.file = undefined;
+  }
+
+  /** The same for the content of a woven image, of which `lost` is not there. */
+  async commitWoven(
+    contentBytes: number,
+    fileBytes: number,
+    lost: LostRange[],
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { file, mtimeMs, force } = this;
+    if (!file) return;
+    const content = { file, contentBytes, fileBytes, mtimeMs, force, signal };
+    if (lost.length > 0) this.path = await leaveContent(content, lost);
+    else this.storedBytes += await putTogether(content);
+    await this.discard();
+  }
+
+  /** Images of an encoder have no time. */
+  private get mtimeMs(): number | undefined {
+    const { mtimeNs } = this.head;
+    return mtimeNs === 0n ? undefined : Number(mtimeNs / 1_000_000n);
   }
 
   async discard(): Promise<void> {

@@ -68,12 +68,18 @@ class StreamUnpacking implements StreamVisitor {
     return { sink, base };
   }
 
-  async ended(image: StreamedImage, byteLength: number): Promise<void> {
+  async ended(image: StreamedImage, contentBytes: number, fileBytes?: number): Promise<void> {
+    const { lost } = image;
     const { name } = image.head;
     const file = this.files.get(name) as UnpackedFile;
-    if (image.lost.length > 0) await writeLostList(file.path, file.map, image.lost);
-    await file.commit(byteLength);
-    this.ends.set(name, { byteLength, lost: image.lost });
+    if (fileBytes !== undefined) {
+      await file.commitWoven(contentBytes, fileBytes, lost, this.options.signal);
+    } else {
+      if (lost.length > 0) await writeLostList(file.path, file.map, lost);
+      await file.commit(contentBytes);
+    }
+    const byteLength = lost.length > 0 ? contentBytes : (fileBytes ?? contentBytes);
+    this.ends.set(name, { byteLength, lost });
   }
 
   advance(image: StreamedImage, frameCount: number): void {

@@ -34,10 +34,13 @@ export class SparseFile {
     return this.handle.fd;
   }
 
-  /** Creates the temporary file, mode 0600. An existing `path` is refused unless `force`. */
-  static async create(path: string, { force = false } = {}): Promise<SparseFile> {
+  /**
+   * Creates the temporary file, mode 0600. An existing `path` is refused unless `force`. `suffix`
+   * tells apart two of the same path.
+   */
+  static async create(path: string, { force = false, suffix = "tmp" } = {}): Promise<SparseFile> {
     await refuseExisting(path, force);
-    const temporary = temporaryName(path);
+    const temporary = temporaryName(path, suffix);
     if (inUse.has(temporary))
       throw new PagefoldError("OUTPUT", `${path}: is already being written`);
     inUse.add(temporary);
@@ -128,11 +131,11 @@ function isZeroPage(bytes: Uint8Array, start: number): boolean {
   return Buffer.compare(bytes.subarray(start, start + PAGE_BYTES), ZERO_PAGE) === 0;
 }
 
-function temporaryName(path: string): string {
-  const suffix = `.tmp-${process.pid}`;
+function temporaryName(path: string, suffix: string): string {
+  const end = `.${suffix}-${process.pid}`;
   let name = basename(path);
-  while (Buffer.byteLength(`.${name}${suffix}`) > MAX_FILE_NAME_BYTES) name = name.slice(0, -1);
-  return join(dirname(path), `.${name}${suffix}`);
+  while (Buffer.byteLength(`.${name}${end}`) > MAX_FILE_NAME_BYTES) name = name.slice(0, -1);
+  return join(dirname(path), `.${name}${end}`);
 }
 
 async function refuseExisting(path: string, force: boolean): Promise<void> {

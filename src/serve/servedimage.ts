@@ -3,6 +3,8 @@ import { segmentsOf } from "../archive/image.ts";
 import type { ArchiveIndex } from "../archive/index.ts";
 import { FrameMap } from "../core/extent.ts";
 import { PAGE_BYTES } from "../core/page.ts";
+import { recompress } from "../image/recompress.ts";
+import { type ReadContent, WovenFile } from "../image/wovenfile.ts";
 import { RecordKind } from "../wire/records.ts";
 import { clipRuns } from "../wire/slotruns.ts";
 import { BLOCK_FRAMES, type Blocks } from "./blocks.ts";
@@ -27,13 +29,18 @@ export class ServedImage {
   private readonly number: number;
   private readonly blocks: Blocks;
   private readonly map: FrameMap;
+  private readonly contentBytes: number;
+  private readonly isWoven: boolean;
+  private woven: WovenFile | undefined;
 
   constructor(index: ArchiveIndex, number: number, blocks: Blocks) {
     const indexed = index.images[number];
-    const { head, end, byteLength } = indexed;
+    const { head, end, byteLength, fileBytes } = indexed;
     this.name = head.name;
     this.format = head.format;
-    this.byteLength = byteLength;
+    this.byteLength = fileBytes ?? byteLength;
+    this.contentBytes = byteLength;
+    this.isWoven = fileBytes !== undefined;
     this.mtimeMs = Number(head.mtimeNs / 1_000_000n);
     this.checksum = Buffer.from(end?.checksum ?? []).toString("hex");
     const digest = end?.digests.find(([algorithm]) => algorithm === "sha256")?.[1];
@@ -48,10 +55,37 @@ export class ServedImage {
    * Bytes [offset, offset + byteLength), which are inside of it, in pieces of a block at most.
    * `followBytes`: how many of those behind them will be asked for next. DAMAGED, BASE.
    */
-  async *read(
+  read(
     offset: number,
     byteLength: number,
     followBytes = 0,
+  ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    if (this.isWoven) return this.readWoven(offset, byteLength);
+    return this.readContent(offset, byteLength, followBytes);
+  }
+
+  /** Bytes of the file that a woven image was made of. */
+  private async *readWoven(offset: number, byteLength: number) {
+    const read: ReadContent = async (at, into) => {
+      let done = 0;
+      for await (const piece of this.readContent(at, into.length, 0)) {
+        into.set(piece, done);
+        done += piece.length;
+      }
+    };
+    this.woven ??= await WovenFile.open(read, this.contentBytes, this.name, recompress);
+    for (let done = 0; done < byteLength; ) {
+      const piece = new Uint8Array(Math.min(BLOCK_FRAMES * PAGE_BYTES, byteLength - done));
+      await this.woven.read(offset + done, piece);
+      yield piece;
+      done += piece.length;
+    }
+  }
+
+  private async *readContent(
+    offset: number,
+    byteLength: number,
+    followBytes: number,
   ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
     const end = offset + byteLength;
     for (let at = offset; at < end; ) {
@@ -75,6 +109,7 @@ export class ServedImage {
    * bytes when those are not enough. Nothing is decoded.
    */
   async zeroExtents(offset: number, byteLength: number, most: number): Promise<ZeroExtent[]> {
+    if (this.isWoven) return [{ byteLength, isZero: false }];
     const end = offset + byteLength;
     const extents = new ExtentList(offset, end, most);
     const { frame: first, skipBytes } = this.map.frameAt(offset);

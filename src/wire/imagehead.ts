@@ -78,6 +78,8 @@ export interface EndHead {
   image: number;
   round: number;
   byteLength: number;
+  /** Of the file, where the image is woven of it; undefined where the image is the file. */
+  fileBytes?: number | undefined;
   checksum: Uint8Array;
   digests: [algorithm: string, digest: Uint8Array][];
   counts: FrameCounts;
@@ -185,6 +187,7 @@ export function encodeEndHead(head: EndHead): Uint8Array<ArrayBuffer> {
   writer.varint(COUNT_KEYS.length);
   for (const key of COUNT_KEYS) writer.varint(head.counts[key]);
   writer.varint(head.storedBytes);
+  if (head.fileBytes !== undefined) writer.varint(head.fileBytes);
   return writer.take();
 }
 
@@ -205,6 +208,7 @@ export function decodeEndHead(bytes: Uint8Array, what: string): EndHead {
   }
   for (const key of COUNT_KEYS) counts[key] = reader.varint();
   const storedBytes = reader.varint();
+  const fileBytes = reader.remaining > 0 ? reader.varint() : undefined;
   reader.end();
-  return { image, round, byteLength, checksum, digests, counts, storedBytes };
+  return { image, round, byteLength, fileBytes, checksum, digests, counts, storedBytes };
 }

@@ -23,10 +23,10 @@ export const WEAVE_OP_BITS = 3;
 
 /** "PFWV" */
 export const WEAVE_MAGIC = 0x56574650;
-/** u64 bytes of operations, u64 bytes of literals. */
-export const WEAVE_LAYER_BYTES = 16;
-/** u64 page bytes, u64 file bytes, u32 layers, u32 magic. */
-export const WEAVE_TRAILER_BYTES = 24;
+/** u64 bytes of operations, u64 bytes of literals, u64 bytes that the layer makes. */
+export const WEAVE_LAYER_BYTES = 24;
+/** u64 bytes of pages, u32 layers, u32 magic. */
+export const WEAVE_TRAILER_BYTES = 16;
 export const MAX_WEAVE_LAYERS = 4;
 /** Pages that one operation compresses, so that reading a part of it costs little. */
 export const MAX_RECOMPRESSED_PAGES = 256;
@@ -154,9 +154,9 @@ export function encodeWeave(pageBytes: number, layers: readonly WeaveLayer[]): U
     pieces.push(...bytes);
     table.u64(BigInt(opBytes));
     table.u64(BigInt(literalBytes));
+    table.u64(BigInt(layer.byteLength));
   }
   table.u64(BigInt(pageBytes));
-  table.u64(BigInt(layers.at(-1)?.byteLength ?? 0));
   table.u32(layers.length);
   table.u32(WEAVE_MAGIC);
   return [...pieces, table.take()];
