@@ -5,6 +5,7 @@ export { checksum } from "./checksum";
 export { compare } from "./compare";
 export { deltaDecode, deltaEncode } from "./delta";
 export { diff, diffBlocks, gatherBlocks, scatterBlocks } from "./diff";
+export { entropyPages } from "./entropy";
 export { inspectPages } from "./findings";
 export { fingerprintPages } from "./fingerprint";
 export { lz4Compress, lz4Decompress } from "./lz4";

@@ -62,6 +62,12 @@
 /** Anchors of one page at most. */
 // @ts-ignore: decorator
 @inline export const ANCHORS_MAX: u32 = 64;
+/** Parts of a bit in which the entropy of a page is told. */
+// @ts-ignore: decorator
+@inline export const ENTROPY_PER_BIT: u32 = 4096;
+/** Four histograms of the bytes of a page, u16. */
+// @ts-ignore: decorator
+@inline export const ENTROPY_SCRATCH_BYTES: u32 = 2048;
 /** Marks an empty place in a list of entries. */
 // @ts-ignore: decorator
 @inline export const NO_ENTRY: u32 = 0xffffffff;

@@ -11,6 +11,7 @@ import type {
   VerifyOptions,
   VerifyReport,
 } from "./archiveapi.ts";
+import type { Explanation } from "./explainapi.ts";
 import type { PageSink, PageSource } from "./image/image.ts";
 import type { FrameCounts } from "./wire/imagehead.ts";
 
@@ -91,6 +92,9 @@ export interface PackOptions extends OperationOptions {
    */
   decompress?: boolean | undefined;
 }
+
+/** How to explain: as packing would. */
+export type ExplainOptions = OperationOptions & Pick<PackOptions, "level" | "decompress">;
 
 /** What was found in one image. */
 export interface ImageReport {
@@ -212,6 +216,14 @@ export interface Engine extends AsyncDisposable {
     inputs: readonly { name: string; path: string }[],
     options?: InspectOptions,
   ): Promise<InspectReport>;
+  /**
+   * Packs images as `pack` would, but writes nothing, and says where the bytes went: at most 128
+   * images. `reportPage` makes a page of it. As `pack`, and LIMIT.
+   */
+  explain(
+    inputs: readonly { name: string; path: string }[],
+    options?: ExplainOptions,
+  ): Promise<Explanation>;
   /**
    * Writes the live content of an archive anew, without the images named in `drop`, compressed at
    * `level` (default: "balanced"). As `pack`, and FORMAT, DAMAGED, RANGE, BASE (an image was made

@@ -7,6 +7,7 @@ import type {
   EncoderOptions,
   Engine,
   EngineOptions,
+  ExplainOptions,
   InspectOptions,
   InspectReport,
   PackInput,
@@ -33,9 +34,11 @@ import { verifyArchive } from "./archive/verify.ts";
 import { verifyStream } from "./archive/verifystream.ts";
 import { Arena } from "./core/arena.ts";
 import { PagefoldError } from "./core/errors.ts";
+import type { Explanation } from "./explainapi.ts";
 import { compileKernels, createMemory, instantiateKernels } from "./kernels/load.ts";
 import type { EngineResources } from "./pipeline/resources.ts";
 import { openPool } from "./pool/pool.ts";
+import { Explainer } from "./report/explainer.ts";
 import { loadChecksum } from "./wire/checksum.ts";
 
 const DEFAULT_MEMORY_BYTES = 512 << 20;
@@ -135,6 +138,22 @@ class PagefoldEngine implements Engine {
     options: InspectOptions = {},
   ): Promise<InspectReport> {
     return inspectImages(this.resources, inputs, { ...options, wasm: this.streamParts.wasm });
+  }
+
+  async explain(
+    inputs: readonly { name: string; path: string }[],
+    options: ExplainOptions = {},
+  ): Promise<Explanation> {
+    const observer = new Explainer(inputs.length);
+    const nowhere = await openDestination(
+      { write: async () => undefined },
+      this.resources.checksum,
+    );
+    const { wasm } = this.streamParts;
+    const settings = { ...options, observer, wasm };
+    return observer.explanation(
+      await packInto(this.resources, inputs, nowhere, undefined, settings),
+    );
   }
 
   async repack(

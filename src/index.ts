@@ -4,6 +4,7 @@ export { openBase } from "./archive/base.ts";
 export { openArchive } from "./archive/reader.ts";
 export { type ErrorCode, PagefoldError, reasonOf } from "./core/errors.ts";
 export { openEngine } from "./engine.ts";
+export type * from "./explainapi.ts";
 export {
   type CaptureFormat,
   type CaptureOptions,
@@ -52,6 +53,7 @@ export type { FullDraft } from "./replication/storefull.ts";
 export type { GuestIdentity, RamBlock } from "./replication/storeidentity.ts";
 export type { EpochReader } from "./replication/storereader.ts";
 export { type ReplicaStatus, replicaStatus } from "./replication/storestatus.ts";
+export { reportPage } from "./report/html.ts";
 export type { ArchiveServer, ServeOptions } from "./serve/serve.ts";
 export {
   type BackupServiceOptions,

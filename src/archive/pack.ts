@@ -8,6 +8,7 @@ import { openImage, openImageFile } from "../image/open.ts";
 import type { ForwardImage, ImageFile } from "../image/opened.ts";
 import { ZstdReader } from "../image/zstd.ts";
 import type { FileSource } from "../pipeline/base.ts";
+import type { PageObserver } from "../pipeline/observer.ts";
 import type { EngineResources } from "../pipeline/resources.ts";
 import { type BaseReference, faultOfName } from "../wire/imagehead.ts";
 import type { OpenBase } from "./basefile.ts";
@@ -30,7 +31,11 @@ export type FoldInput =
     };
 
 /** How to fold, and the kernels for whoever has to decompress. */
-export type FoldIntoOptions = PackOptions & { wasm?: Uint8Array | URL | undefined };
+export type FoldIntoOptions = PackOptions & {
+  wasm?: Uint8Array | URL | undefined;
+  /** Looks at all pages; not together with a base. */
+  observer?: PageObserver | undefined;
+};
 
 /** Pages of an image that are expected to differ from its base, at the most. */
 const CHANGED_PAGES = 1 << 14;
@@ -71,9 +76,9 @@ async function fold(
   opened: readonly OpenInput[],
   destination: Destination,
   base: OpenBase | undefined,
-  options: PackOptions & Pick<ImageSettings, "zstd">,
+  options: Omit<FoldIntoOptions, "wasm"> & Pick<ImageSettings, "zstd">,
 ): Promise<Omit<PackReport, "elapsedMs">> {
-  const { signal } = options;
+  const { signal, observer } = options;
   const { sink, clusterFd, start } = destination;
   const files = opened.concat(base?.file);
   const pageCount = totalPages(inputs, files, destination.pageCount);
@@ -81,9 +86,12 @@ async function fold(
   const compared = base && toCompare(opened, options);
   const level = levelParameters(options.level, compared !== undefined);
   const newPages = compared ? CHANGED_PAGES : pageCount;
-  const settled = { newPages, sink, level, pageCount, clusterFd, isReadOnce, start, signal };
-  const session = resources.arena.allOrNothing(() => new FoldSession(resources, settled));
+  const settled = { newPages, sink, level, pageCount, clusterFd, isReadOnce, start, observer };
+  const session = resources.arena.allOrNothing(
+    () => new FoldSession(resources, { ...settled, signal }),
+  );
   try {
+    observer?.begin(opened);
     await destination.learn(session);
     const reference = base && (await learn(session, base, compared));
     const meter = new ProgressMeter(

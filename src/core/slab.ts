@@ -77,6 +77,8 @@ const parts = {
   plain: BATCH_PAGES * 4,
   // Every page in a cluster of its own, raw: the worst that can be.
   clusters: BATCH_PAGES * (PAGE_BYTES + CLUSTER_HEADER_BYTES) + 65536,
+  /** How varied the bytes of each page are, u16, where somebody wants to know. */
+  entropy: BATCH_PAGES * 2,
 };
 
 export type SlabPart = keyof typeof parts;

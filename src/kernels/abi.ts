@@ -17,6 +17,18 @@ export interface Kernels extends WindowKernels, ZstdKernels {
   survey(pagesPtr: number, pageCount: number, recordsPtr: number, fingerprintsPtr: number): number;
   /** XXH3-128 (seed 0) of each page, as published: 16 bytes each, low 64 bits first. */
   fingerprintPages(pagesPtr: number, pageCount: number, fingerprintsPtr: number): void;
+  /**
+   * Entropy of the bytes of each surveyed page, u16 in 1/ENTROPY_PER_BIT bit. The table has a u32
+   * for each count c of a byte: c × log2(c) × 2^16, rounded (`entropyTable`).
+   */
+  entropyPages(
+    pagesPtr: number,
+    recordsPtr: number,
+    pageCount: number,
+    tablePtr: number,
+    scratchPtr: number,
+    outPtr: number,
+  ): void;
   /** XXH64 (seed 0) of `length` bytes; the result is written as u64 at `outPtr`. */
   checksum(ptr: number, length: number, outPtr: number): void;
   /** Compares page pairs (u32 a, u32 b each); writes 1 (equal) or 0 per pair. Returns the equal. */

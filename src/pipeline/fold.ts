@@ -3,8 +3,10 @@
 // are decided here. Where the records go is up to the session.
 import type { Arena } from "../core/arena.ts";
 import { Scope } from "../dedup/scope.ts";
+import { ENTROPY_TABLE_BYTES, fillEntropyTable } from "../kernels/entropy.ts";
 import type { LevelParameters } from "./level.ts";
 import type { PreviousOf } from "./match.ts";
+import type { PageObserver } from "./observer.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { PagesOutput } from "./pipelineparts.ts";
 import { type EngineResources, slabCount } from "./resources.ts";
@@ -35,6 +37,8 @@ export interface FoldPartsOptions {
   readonly ringLimitBytes?: number | undefined;
   /** The entry of what a frame was before, when there is no base; see `MatchContext`. */
   readonly previousOf?: PreviousOf | undefined;
+  /** Looks at all pages. */
+  readonly observer?: PageObserver | undefined;
 }
 
 export interface FoldParts {
@@ -64,8 +68,12 @@ export function openFoldParts(resources: EngineResources, options: FoldPartsOpti
   const scope = new Scope(arena, kernels, { memoryBytes: scopeBytes, pageCount });
   const ringShare = isRing ? steadyShare(arena, RING_SHARE) : 0;
   const ringBytes = Math.min(ringShare, options.ringLimitBytes ?? ringShare);
+  const { observer } = options;
+  const table = observer && arena.reserve(ENTROPY_TABLE_BYTES, "entropy");
+  if (table) fillEntropyTable(arena.words.subarray(table.ptr / 4));
+  const observed = observer && table && { observer, tablePtr: table.ptr };
   const pipeline = new Pipeline(
-    { arena, kernels, pool, slabs, scope, output, level, clusterFd, ringBytes, anchors },
+    { arena, kernels, pool, slabs, scope, output, level, clusterFd, ringBytes, anchors, observed },
     previousOf,
   );
   return {
@@ -76,6 +84,7 @@ export function openFoldParts(resources: EngineResources, options: FoldPartsOpti
     close() {
       pipeline.close();
       scope.close();
+      if (table) arena.release(table);
       slabs.close();
     },
   };

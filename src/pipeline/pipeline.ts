@@ -17,6 +17,7 @@ import { type EncodedCluster, readEncoded } from "./encoded.ts";
 import { History } from "./history.ts";
 import { inputError } from "./inputerror.ts";
 import { type FoundFor, matchBatch, type PreviousOf } from "./match.ts";
+import { ObservedPages } from "./observer.ts";
 import type { PagesPlace, PipelineParts } from "./pipelineparts.ts";
 import { readList } from "./surveyed.ts";
 
@@ -141,7 +142,9 @@ export class Pipeline {
     const fd = file?.fd ?? -1;
     const pageCount = frames.length;
     const anchors = this.anchors.view(batch.ordinal);
-    const { fault } = await this.run({ kind: "survey", slabPtr, pageCount, fd, runs, anchors });
+    const entropyTablePtr = this.parts.observed?.tablePtr;
+    const pages = { fd, runs, slabPtr, pageCount };
+    const { fault } = await this.run({ kind: "survey", ...pages, anchors, entropyTablePtr });
     if (fault) throw inputError(source.name, fault);
   }
 
@@ -190,6 +193,7 @@ export class Pipeline {
     const { log } = this;
     const context = { arena, kernels, scope, log };
     const emitted = emitBatch(context, batch, clusters, firstCluster, listener.counts);
+    this.parts.observed?.observer.pages(new ObservedPages(context, batch, clusters));
     const storedBytes = clusters.reduce((sum, cluster) => sum + cluster.byteLength, 0);
     const clustersPtr = slabPart(batch.slabPtr, "clusters");
     const body = arena.at(clustersPtr, storedBytes);

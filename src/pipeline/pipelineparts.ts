@@ -6,6 +6,7 @@ import type { WorkPool } from "../pool/pool.ts";
 import type { PagesHead } from "../wire/records.ts";
 import type { AnchorSize } from "./anchorlag.ts";
 import type { LevelParameters } from "./level.ts";
+import type { PageObserver } from "./observer.ts";
 import type { SlabPool } from "./slabs.ts";
 
 /** Where emitted batches go. */
@@ -37,4 +38,6 @@ export interface PipelineParts {
   /** Without one, bytes of memory for clusters of sources that cannot be read again. */
   readonly ringBytes: number;
   readonly anchors: AnchorSize;
+  /** Looks at all pages, for which workers need a table of src/kernels/entropy.ts. */
+  readonly observed?: { readonly observer: PageObserver; readonly tablePtr: number } | undefined;
 }

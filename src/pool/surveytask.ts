@@ -1,5 +1,6 @@
 // Reads an extent straight into a slab and surveys its pages: zero, uniform or ordinary,
-// fingerprint and sketch; and, where deltas are wanted, which earlier pages share their anchors.
+// fingerprint and sketch; and, where deltas are wanted, which earlier pages share their anchors;
+// and how varied their bytes are, where somebody looks.
 import { readSync } from "node:fs";
 import { PAGE_BYTES } from "../core/page.ts";
 import { slabPart } from "../core/slab.ts";
@@ -24,6 +25,7 @@ export function runSurvey(context: TaskContext, task: SurveyTask): TaskResults["
     if (fault) return { fault };
   }
   if (task.anchors) findSimilar(context, task, task.anchors);
+  if (task.entropyTablePtr !== undefined) measure(context, task, task.entropyTablePtr);
   return {};
 }
 
@@ -60,6 +62,13 @@ function findSimilar(context: TaskContext, task: SurveyTask, view: AnchorView): 
     votes,
     similar,
   );
+}
+
+function measure(context: TaskContext, { slabPtr, pageCount }: SurveyTask, tablePtr: number) {
+  const [records, pages] = [slabPart(slabPtr, "records"), slabPart(slabPtr, "pages")];
+  const { kernels, scratch } = context;
+  const out = slabPart(slabPtr, "entropy");
+  kernels.entropyPages(pages, records, pageCount, tablePtr, scratch.results, out);
 }
 
 function readAndSurvey(context: TaskContext, task: SurveyTask): TaskFault | undefined {

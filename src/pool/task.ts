@@ -21,6 +21,8 @@ export interface SurveyTask extends FilePages {
   readonly isTransient?: boolean;
   /** Where pages that share anchors are looked for; undefined: nobody wants to know. */
   readonly anchors?: AnchorView | undefined;
+  /** The table of src/kernels/entropy.ts, where the entropy of pages is wanted. */
+  readonly entropyTablePtr?: number | undefined;
 }
 
 /** Compares frames of a base with the same frames of an image; see comparetask.ts. */

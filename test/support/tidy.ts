@@ -24,6 +24,7 @@ const LEVELS: Readonly<Record<string, number>> = {
   pipeline: 3,
   "api.ts": 3,
   "archiveapi.ts": 2.5,
+  "explainapi.ts": 2.5,
   archive: 4,
   migration: 4,
   replication: 4.5,

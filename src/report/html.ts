@@ -1,0 +1,43 @@
+// Makes the report page: the page that the build has made (scripts/bundle.mjs), with the numbers in
+// it. Names and bytes of images are deflated into it; none of them is ever markup.
+import { readFileSync } from "node:fs";
+import { deflateRawSync } from "node:zlib";
+import type { ExplainedMap, Explanation } from "../explainapi.ts";
+import { PageMap } from "./pagemap.ts";
+import { encodePayload } from "./payload.ts";
+
+/** The largest report. Where maps make it larger, they are drawn in fewer, larger cells. */
+export const MAX_REPORT_BYTES = 3 << 20;
+/** Where the template wants the payload in base64. */
+const MARK = "@PAYLOAD@";
+
+/** One self-contained HTML page that shows `explanation`. Needs no network. */
+export function reportPage(explanation: Explanation): Uint8Array<ArrayBuffer> {
+  // From src/report and from dist/chunks alike.
+  const url = new URL("../../dist/report/page.html", import.meta.url);
+  const [head, tail] = readFileSync(url, "utf8").split(MARK);
+  const room = MAX_REPORT_BYTES - Buffer.byteLength(head) - Buffer.byteLength(tail);
+  const payload = fitted(explanation, Math.floor(room / 4) * 3);
+  return Buffer.concat([
+    Buffer.from(head),
+    Buffer.from(payload.toString("base64")),
+    Buffer.from(tail),
+  ]);
+}
+
+/** Deflated to at most `limit` bytes: the finest maps become coarser until it fits. */
+function fitted(explanation: Explanation, limit: number): Buffer {
+  let { maps } = explanation;
+  for (;;) {
+    const deflated = deflateRawSync(encodePayload({ ...explanation, maps }), { level: 9 });
+    if (deflated.length <= limit) return deflated;
+    const finest = maps.reduce((least, map) => Math.min(least, map.framesPerCell), Infinity);
+    maps = maps.map((map) => (map.framesPerCell === finest ? coarser(map) : map));
+  }
+}
+
+function coarser(map: ExplainedMap): ExplainedMap {
+  const copy = PageMap.from(map);
+  copy.coarsen();
+  return copy;
+}
