@@ -4,6 +4,7 @@ export { anchorBytes, anchorInit, anchorInsert, anchorLookup, anchorTurn } from 
 export { checksum } from "./checksum";
 export { compare } from "./compare";
 export { deltaDecode, deltaEncode } from "./delta";
+export { zlibPages } from "./deflate/pages";
 export { diff, diffBlocks, gatherBlocks, scatterBlocks } from "./diff";
 export { entropyPages } from "./entropy";
 export { inspectPages } from "./findings";

@@ -190,3 +190,7 @@
 /** The content has another checksum than the frame says. */
 // @ts-ignore: decorator
 @inline export const ZSTD_BAD_CHECKSUM: u32 = 16;
+
+/** All that compressing pages as zlib does needs: assembly/deflate/layout.ts says what for. */
+// @ts-ignore: decorator
+@inline export const ZLIB_SCRATCH_BYTES: u32 = 272384;

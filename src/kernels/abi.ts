@@ -1,5 +1,6 @@
 // What the kernels export, and with it the sizes and codes of layout.ts. It names no WebAssembly
 // and instantiates nothing.
+import type { ForeignKernels } from "./foreign.ts";
 import type { WindowKernels } from "./windows.ts";
 import type { ZstdKernels } from "./zstd.ts";
 
@@ -12,7 +13,7 @@ export * from "./layout.ts";
  * result would not fit the capacity; decoders return the bytes written, or a negative code on the
  * first broken bound, having written nothing outside their output.
  */
-export interface Kernels extends WindowKernels, ZstdKernels {
+export interface Kernels extends ForeignKernels, WindowKernels, ZstdKernels {
   /** Classifies pages; fills one survey record and one fingerprint each. Returns ordinary pages. */
   survey(pagesPtr: number, pageCount: number, recordsPtr: number, fingerprintsPtr: number): number;
   /** XXH3-128 (seed 0) of each page, as published: 16 bytes each, low 64 bits first. */

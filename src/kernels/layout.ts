@@ -64,3 +64,4 @@ export const ZSTD_BAD_BITS = 13;
 export const ZSTD_BAD_SEQUENCE = 14;
 export const ZSTD_BAD_SIZE = 15;
 export const ZSTD_BAD_CHECKSUM = 16;
+export const ZLIB_SCRATCH_BYTES = 272_384;

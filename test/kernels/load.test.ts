@@ -76,9 +76,9 @@ describe("the release module", () => {
 
 describe.each(builds)("exports ($name)", ({ name }) => {
   it("are functions, all of them named in the ABI", () => {
-    const wanted = ["abi", "windows", "zstd"].flatMap((file) => {
+    const wanted = ["abi", "foreign", "windows", "zstd"].flatMap((file) => {
       const text = readFileSync(new URL(`../../src/kernels/${file}.ts`, import.meta.url), "utf8");
-      const contract = text.slice(text.search(/interface (Window|Zstd)?Kernels/));
+      const contract = text.slice(text.search(/interface (Foreign|Window|Zstd)?Kernels/));
       return [...contract.matchAll(/^ {2}([a-z][A-Za-z0-9]*)\(/gm)].map((match) => match[1]);
     });
     const module = new WebAssembly.Module(readFileSync(wasmPath(name)));
