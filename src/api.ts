@@ -13,6 +13,7 @@ import type {
 } from "./archiveapi.ts";
 import type { Explanation } from "./explainapi.ts";
 import type { PageSink, PageSource } from "./image/image.ts";
+import type { Compression } from "./image/opened.ts";
 import type { FrameCounts } from "./wire/imagehead.ts";
 
 export type * from "./archiveapi.ts";
@@ -44,7 +45,7 @@ export interface EngineOptions {
 export type PackInput = {
   /** What the image is called in the archive: relative, with `/` between parts. */
   name: string;
-  /** Kept with the image. One that was compressed has the note `decompressed=zstd` besides. */
+  /** Kept with the image. One that was compressed has a note `decompressed` besides. */
   notes?: Record<string, string> | undefined;
 } & (
   | { /** A regular file. */ path: string }
@@ -111,7 +112,7 @@ export interface ImageReport {
   /** Lower-case hex, where asked for; of the same bytes as `byteLength`. */
   sha256?: string;
   /** What the input was compressed with. */
-  decompressed?: "zstd";
+  decompressed?: Compression;
   /** Where it is a file that was compared with a base, frame by frame. */
   change?: {
     /** Frames that both have. */

@@ -1,6 +1,7 @@
 // The public types of an archive that is open for reading, of operations that only read, and those
 // that operations share; api.ts has those of the engine.
 import type { PageSource } from "./image/image.ts";
+import type { Compression } from "./image/opened.ts";
 import type { FrameCounts } from "./wire/imagehead.ts";
 
 /** Progress of one operation; called at most every 100 ms and once at the end. */
@@ -28,7 +29,7 @@ export interface OperationOptions {
 /** An image that is not in the archive: a file, or one image of another archive. */
 export type BaseInput =
   | {
-      /** Raw or a core; zstd may have compressed it. */
+      /** In any format that goes into archives. */
       path: string;
     }
   | {
@@ -132,7 +133,7 @@ export interface InspectReport {
     /** Frames that are none of these: what has to be stored. */
     distinct: number;
     /** What the file was compressed with. */
-    decompressed?: "zstd";
+    decompressed?: Compression;
   }[];
   /** Without opening the engine. */
   elapsedMs: number;
@@ -150,7 +151,7 @@ export interface ArchivedImageInfo {
   frameCount: number;
   /** Since 1970, of the file when it was packed. */
   mtimeMs: number;
-  /** What its owner noted, and `decompressed=zstd` if it came compressed. */
+  /** What its owner noted, and `decompressed` if it came compressed. */
   notes: Record<string, string>;
   /** Frames by what was found when it was packed. */
   counts: FrameCounts;

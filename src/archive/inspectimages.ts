@@ -3,9 +3,9 @@ import type { InspectOptions, InspectReport } from "../api.ts";
 import { FrameMap, frameCountOf } from "../core/extent.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import { Scope } from "../dedup/scope.ts";
+import { Containers } from "../image/containers.ts";
 import { openImage, openImageFile } from "../image/open.ts";
 import type { ForwardImage, ImageFile } from "../image/opened.ts";
-import { ZstdReader } from "../image/zstd.ts";
 import { SCOPE_SHARE } from "../pipeline/fold.ts";
 import { type Findings, inspectFile } from "../pipeline/inspect.ts";
 import { type EngineResources, slabCount } from "../pipeline/resources.ts";
@@ -24,13 +24,13 @@ export async function inspectImages(
   const began = performance.now();
   const { arena, kernels, pool } = resources;
   const { decompress = true, wasm, signal } = options;
-  const zstd = decompress ? new ZstdReader(wasm) : undefined;
+  const containers = decompress ? new Containers(wasm) : undefined;
   const files: OpenInput[] = [];
   const slabs = new SlabPool(arena, slabCount(pool.threads));
   let scope: Scope | undefined;
   try {
     for (const { path } of inputs) {
-      files.push(await (zstd ? openImage(path, zstd, signal) : openImageFile(path)));
+      files.push(await (containers ? openImage(path, containers, signal) : openImageFile(path)));
     }
     const pageCount = totalPages(files);
     const memoryBytes = arena.largestFreeBytes * SCOPE_SHARE;
@@ -61,11 +61,12 @@ async function inspectImage(
   signal: AbortSignal | undefined,
 ): Promise<ImageFound> {
   const { path, format } = image;
+  const compressed = image.decompressed ? { decompressed: image.decompressed } : {};
   if (image.fd !== undefined) {
     const { fd, byteLength } = image;
     const map = new FrameMap(image.segments);
     const findings = await inspect({ name: path, fd, map });
-    return { format, byteLength, frameCount: map.frameCount, ...findings };
+    return { format, byteLength, frameCount: map.frameCount, ...findings, ...compressed };
   }
   const total: Findings = { ...NOTHING };
   let frameCount = 0;
@@ -77,8 +78,8 @@ async function inspectImage(
     contentBytes += window.byteLength;
   }
   image.checkUnchanged();
-  const byteLength = image.byteLength ?? contentBytes;
-  return { format, byteLength, frameCount, ...total, decompressed: "zstd" };
+  const byteLength = image.byteLength ?? image.woven?.fileBytes ?? contentBytes;
+  return { format, byteLength, frameCount, ...total, ...compressed };
 }
 
 const NOTHING: Findings = {

@@ -3,10 +3,10 @@ import type { ImageReport, PackInput, PackOptions, PackReport } from "../api.ts"
 import { PagefoldError } from "../core/errors.ts";
 import { FrameMap, frameCountOf } from "../core/extent.ts";
 import { PAGE_BYTES } from "../core/page.ts";
+import { Containers } from "../image/containers.ts";
 import type { PageSource } from "../image/image.ts";
-import { openImage, openImageFile } from "../image/open.ts";
+import { openImage, openImageFile, openRawStream, openStream } from "../image/open.ts";
 import type { ForwardImage, ImageFile } from "../image/opened.ts";
-import { ZstdReader } from "../image/zstd.ts";
 import type { FileSource } from "../pipeline/base.ts";
 import type { PageObserver } from "../pipeline/observer.ts";
 import type { EngineResources } from "../pipeline/resources.ts";
@@ -56,14 +56,18 @@ export async function packInto(
   const began = performance.now();
   const opened: OpenInput[] = [];
   const { decompress = true, wasm, signal } = options;
-  const zstd = decompress ? new ZstdReader(wasm) : undefined;
-  const open = (path: string) => (zstd ? openImage(path, zstd, signal) : openImageFile(path));
+  const containers = decompress ? new Containers(wasm) : undefined;
+  const open = (path: string) =>
+    containers ? openImage(path, containers, signal) : openImageFile(path);
   try {
     checkNames(inputs);
     for (const input of inputs) {
       opened.push("path" in input ? await open(input.path) : undefined);
     }
-    const report = await fold(resources, inputs, opened, destination, base, { ...options, zstd });
+    const report = await fold(resources, inputs, opened, destination, base, {
+      ...options,
+      containers,
+    });
     return { ...report, elapsedMs: performance.now() - began };
   } finally {
     await Promise.allSettled(opened.map((file) => file?.close()));
@@ -73,10 +77,10 @@ export async function packInto(
 async function fold(
   resources: EngineResources,
   inputs: readonly FoldInput[],
-  opened: readonly OpenInput[],
+  opened: OpenInput[],
   destination: Destination,
   base: OpenBase | undefined,
-  options: Omit<FoldIntoOptions, "wasm"> & Pick<ImageSettings, "zstd">,
+  options: Omit<FoldIntoOptions, "wasm"> & { containers: Containers | undefined },
 ): Promise<Omit<PackReport, "elapsedMs">> {
   const { signal, observer } = options;
   const { sink, clusterFd, start } = destination;
@@ -104,13 +108,14 @@ async function fold(
       base: reference,
       sha256: options.digests?.includes("sha256") ?? false,
       expectedSha256: options.expectedSha256,
-      zstd: options.zstd,
       signal,
       warn: (message) => options.onWarning?.(message),
       advance: (name, bytes) => meter.advance(name, bytes),
     };
     const folded: FoldedImage[] = [];
     for (const [i, input] of inputs.entries()) {
+      // A stream may keep others waiting for its first bytes until it is its turn.
+      if ("bytes" in input) opened[i] = await openBytes(input, options);
       folded.push(await foldInput(session, input, opened[i], settings));
     }
     await session.pipeline.drain();
@@ -133,7 +138,6 @@ function foldInput(
 ): Promise<FoldedImage> {
   const folder = new ImageFolder(session, input, settings);
   if (file) return file.fd === undefined ? folder.fromForward(file) : folder.fromFile(file);
-  if ("bytes" in input) return folder.fromBytes(input.bytes, nanoseconds(input.mtimeMs));
   if ("facts" in input) return folder.fromSource(input.source, input.facts, input.digests);
   if ("source" in input) {
     const mtimeNs = nanoseconds(input.mtimeMs);
@@ -146,6 +150,14 @@ function foldInput(
     });
   }
   throw new PagefoldError("USAGE", `${input.name}: an input has a path, bytes or a source`);
+}
+
+async function openBytes(
+  { name, bytes, mtimeMs }: FoldInput & { bytes: AsyncIterable<Uint8Array>; mtimeMs?: number },
+  { containers, signal }: { containers: Containers | undefined; signal?: AbortSignal | undefined },
+): Promise<ImageFile | ForwardImage> {
+  const options = { name, mtimeNs: nanoseconds(mtimeMs), signal };
+  return containers ? openStream(bytes, containers, options) : openRawStream(bytes, options);
 }
 
 function nanoseconds(mtimeMs = Date.now()): bigint {

@@ -9,8 +9,7 @@ import { MAX_NOTES } from "../core/limits.ts";
 import { PAGE_BYTES, pagesFor } from "../core/page.ts";
 import { BATCH_PAGES, slabPart } from "../core/slab.ts";
 import type { PageSource } from "../image/image.ts";
-import { type ForwardImage, type ImageFile, observed, type Woven } from "../image/opened.ts";
-import { openStream } from "../image/peek.ts";
+import type { ForwardImage, ImageFile, Woven } from "../image/opened.ts";
 import type { Changes } from "../pipeline/base.ts";
 import type { Batch, BatchNumbers, FoldSource } from "../pipeline/batch.ts";
 import { slabFingerprints } from "../pipeline/surveyed.ts";
@@ -21,8 +20,8 @@ import { ImageSums } from "./imagesums.ts";
 import type { ImageFacts, ImageSettings } from "./packsettings.ts";
 
 const BATCH_BYTES = BATCH_PAGES * PAGE_BYTES;
-/** The note that tells readers of an archive that its image was compressed. */
-const DECOMPRESSED = ["decompressed", "zstd"] as const;
+/** The note that tells readers of an archive how its image was compressed. */
+const DECOMPRESSED = "decompressed";
 
 /** An image whose pages are on their way; `done` resolves once its END is said. */
 export interface FoldedImage {
@@ -44,7 +43,6 @@ export class ImageFolder {
   private knownDigests: EndHead["digests"] = [];
   private file: ImageFile | ForwardImage | undefined;
   private woven: Woven | undefined;
-  private isDecompressed = false;
   private map: FrameMap | undefined;
   private change: ImageReport["change"];
 
@@ -64,7 +62,7 @@ export class ImageFolder {
 
   /** Takes the file over and closes it when its pages are no longer needed. */
   async fromFile(file: ImageFile): Promise<FoldedImage> {
-    this.file = file;
+    this.take(file);
     this.map = new FrameMap(file.segments);
     const image = this.begin(factsOf(file));
     const source = { name: file.path, image, file: { fd: file.fd, map: this.map } };
@@ -83,27 +81,14 @@ export class ImageFolder {
 
   /** The same for a file that is read forwards. */
   async fromForward(file: ForwardImage): Promise<FoldedImage> {
-    this.file = file;
+    this.take(file);
     this.woven = file.woven;
-    if (file.decompressed) this.setDecompressed();
     const { path: name, segments } = file;
     const { signal } = this.settings;
     return this.fromPieces(factsOf(file), file.content(signal, this.hash), (content) =>
       segments
         ? inFrames(content, new FrameMap(segments), BATCH_PAGES, { name, signal })
         : rebatch(content, BATCH_BYTES, signal),
-    );
-  }
-
-  /** The bytes of a raw image of unknown length, which zstd may have compressed. */
-  async fromBytes(bytes: AsyncIterable<Uint8Array>, mtimeNs: bigint): Promise<FoldedImage> {
-    const { name } = this;
-    const { zstd, signal } = this.settings;
-    const stream = zstd && (await openStream(bytes, zstd, { name, signal }));
-    if (stream?.isCompressed) this.setDecompressed();
-    const facts = { format: "raw", byteLength: undefined, mtimeNs, segmentBytes: [] };
-    return this.fromPieces(facts, observed(stream?.bytes ?? bytes, this.hash), (content) =>
-      rebatch(content, BATCH_BYTES, signal),
     );
   }
 
@@ -157,11 +142,11 @@ export class ImageFolder {
     this.sums.expect(this.session.baseFingerprints, comparedFrames);
   }
 
-  private setDecompressed(): void {
-    this.isDecompressed = true;
-    const [key, value] = DECOMPRESSED;
-    const isTaken = this.notes.some(([own]) => own === key);
-    if (!isTaken && this.notes.length < MAX_NOTES) this.notes.push([key, value]);
+  private take(file: ImageFile | ForwardImage): void {
+    this.file = file;
+    const { decompressed } = file;
+    const isTaken = this.notes.some(([own]) => own === DECOMPRESSED) || !decompressed;
+    if (!isTaken && this.notes.length < MAX_NOTES) this.notes.push([DECOMPRESSED, decompressed]);
   }
 
   /** Sends the next pages; the last one may be partial. */
@@ -212,7 +197,7 @@ export class ImageFolder {
       ...report,
       ...(sha256 ? { sha256 } : {}),
       ...(change ? { change } : {}),
-      ...(this.isDecompressed ? { decompressed: "zstd" as const } : {}),
+      ...(this.file?.decompressed ? { decompressed: this.file.decompressed } : {}),
     };
   }
 

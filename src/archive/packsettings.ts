@@ -1,6 +1,5 @@
 // What all images of a pack have in common, and what an IMAGE says of each.
 import type { Arena } from "../core/arena.ts";
-import type { ZstdReader } from "../image/zstd.ts";
 import type { BaseReference, ImageHead } from "../wire/imagehead.ts";
 
 /** What all images of a pack have in common. */
@@ -9,8 +8,6 @@ export interface ImageSettings {
   readonly base: BaseReference | undefined;
   readonly sha256: boolean;
   readonly expectedSha256: ReadonlyMap<string, string> | undefined;
-  /** Looks into streams; undefined: they are taken as they are. */
-  readonly zstd: ZstdReader | undefined;
   readonly signal: AbortSignal | undefined;
   readonly warn: (message: string) => void;
   /** Told of every emitted batch. */

@@ -1,12 +1,10 @@
-// A compressed image as a file that can be read in any order, for whoever needs it as a base: its
-// content goes into a temporary file that has no name any more when it is used.
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { openImage, openImageFile } from "./open.ts";
+// An image as a file that can be read in any order, for whoever needs it as a base: what comes
+// forwards goes into a temporary file that has no name any more when it is used.
+import { Containers } from "./containers.ts";
+import { openImage } from "./open.ts";
 import type { ForwardImage, ImageFile } from "./opened.ts";
-import { SparseFile } from "./sparsefile.ts";
-import { ZstdReader } from "./zstd.ts";
+import { rawSegments } from "./raw.ts";
+import { spool } from "./spool.ts";
 
 /** Opens an image; its `path` is the one given, wherever its bytes are. */
 export async function openAnyOrder(
@@ -14,37 +12,32 @@ export async function openAnyOrder(
   options: { signal?: AbortSignal | undefined; wasm?: Uint8Array | URL | undefined } = {},
 ): Promise<ImageFile> {
   const { signal, wasm } = options;
-  const image = await openImage(path, new ZstdReader(wasm), signal);
+  const image = await openImage(path, new Containers(wasm), signal);
   if (image.fd !== undefined) return image;
   try {
-    const file = await decompress(image, signal);
-    return { ...file, path };
+    return await inAnyOrder(image, signal);
   } finally {
     await image.close();
   }
 }
 
-async function decompress(
+async function inAnyOrder(
   image: ForwardImage,
   signal: AbortSignal | undefined,
 ): Promise<ImageFile> {
-  const directory = await mkdtemp(join(tmpdir(), "pagefold-image-"));
-  const path = join(directory, "image");
+  const { path, format, decompressed } = image;
+  const { fd, byteLength, mtimeNs, checkUnchanged, close } = await spool(
+    image.content(signal),
+    path,
+    signal,
+  );
   try {
-    const file = await SparseFile.create(path);
-    try {
-      let byteLength = 0;
-      for await (const piece of image.content(signal)) {
-        await file.write(byteLength, piece);
-        byteLength += piece.length;
-      }
-      image.checkUnchanged();
-      await file.commit(byteLength);
-    } finally {
-      await file.discard();
-    }
-    return await openImageFile(path);
-  } finally {
-    await rm(directory, { recursive: true, force: true });
+    image.checkUnchanged();
+  } catch (error) {
+    await close();
+    throw error;
   }
+  const segments = image.segments ?? rawSegments(byteLength);
+  const found = { format, segments, regions: [], decompressed };
+  return { path, fd, byteLength, mtimeNs, ...found, checkUnchanged, close };
 }

@@ -35,8 +35,8 @@ export function unstructured(byteLength: number): MemoryLayout {
 }
 
 /**
- * Cuts a file at its ranges of memory; where they overlap, the range that begins first keeps the
- * bytes. A file with more pieces than an archive can describe is one piece.
+ * Cuts a file at its ranges of memory, as far as they lie in it; where they overlap, the range that
+ * begins first keeps the bytes. A file with more pieces than an archive can describe is one piece.
  */
 export function partition(ranges: readonly MemoryRange[], byteLength: number): MemoryLayout {
   const segments: Segment[] = [];
@@ -46,20 +46,21 @@ export function partition(ranges: readonly MemoryRange[], byteLength: number): M
     if (end > at) segments.push({ byteOffset: at, byteLength: end - at });
     at = end;
   };
-  for (const range of ranges.toSorted((a, b) => a.start - b.start)) {
-    if (range.end <= at) continue;
+  for (const { address: first, ...range } of ranges.toSorted((a, b) => a.start - b.start)) {
+    const end = Math.min(range.end, byteLength);
+    if (end <= at || range.start >= end) continue;
     if (range.start > at) cutTo(range.start);
-    let address = range.address + BigInt(at - range.start);
+    let address = first + BigInt(at - range.start);
     // Pages are cut from the start of a segment. A range that begins inside a page gives up its
     // first piece, so that all later pages are the pages of the captured memory.
     const lead = Number(BigInt.asUintN(64, -address) % BigInt(PAGE_BYTES));
-    if (lead > 0 && lead < range.end - at) {
+    if (lead > 0 && lead < end - at) {
       regions.push({ segmentIndex: segments.length, address });
       cutTo(at + lead);
       address += BigInt(lead);
     }
     regions.push({ segmentIndex: segments.length, address: BigInt.asUintN(64, address) });
-    cutTo(range.end);
+    cutTo(end);
   }
   cutTo(byteLength);
   return segments.length > MAX_PIECES ? unstructured(byteLength) : { segments, regions };

@@ -16,6 +16,15 @@ export async function readLime(
   read: ReadAt,
   byteLength: number,
 ): Promise<MemoryLayout | undefined> {
+  const ranges = await readLimeRanges(read, byteLength);
+  return ranges && partition(ranges, byteLength);
+}
+
+/** Its ranges, found forwards; undefined when the file is something else. */
+export async function readLimeRanges(
+  read: ReadAt,
+  byteLength: number,
+): Promise<MemoryRange[] | undefined> {
   const ranges: MemoryRange[] = [];
   const head = new DataView(new ArrayBuffer(LIME_HEADER_BYTES));
   for (let at = 0; at < byteLength && ranges.length < MAX_RANGES; ) {
@@ -28,9 +37,20 @@ export async function readLime(
     // Beyond 2^53 a Number is not exact, but it stays beyond the end of the file.
     const end = Math.min(start + Number(last - address + 1n), byteLength);
     if (start < end) ranges.push({ start, end, address });
+    if (!Number.isSafeInteger(end)) break;
     at = end;
   }
-  return ranges.length === 0 ? undefined : partition(ranges, byteLength);
+  return ranges.length === 0 ? undefined : ranges;
+}
+
+/** What stands before a range of memory. */
+export function encodeLimeHeader(address: bigint, byteLength: number): Uint8Array {
+  const header = new DataView(new ArrayBuffer(LIME_HEADER_BYTES));
+  header.setUint32(0, LIME_MAGIC, true);
+  header.setUint32(4, VERSION, true);
+  header.setBigUint64(8, address, true);
+  header.setBigUint64(16, address + BigInt(byteLength) - 1n, true);
+  return new Uint8Array(header.buffer);
 }
 
 /** True if the first LIME_HEADER_BYTES of a file are those of a LiME file. */

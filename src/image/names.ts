@@ -4,24 +4,26 @@ import { lstat } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { PagefoldError, reasonOf } from "../core/errors.ts";
 import { faultOfName } from "../wire/imagehead.ts";
+import type { Compression } from "./opened.ts";
 
-const ZSTD_ENDING = ".zst";
+/** What `gzip -d` and its like take away. */
+const ENDINGS: Partial<Record<Compression, string>> = { zstd: ".zst" };
 
 /**
  * What images are called in an archive: each path relative to the deepest directory common to all;
- * a single one is its last part. A path that is in `compressed` loses ".zst", because what is
- * packed is the content of the file.
+ * a single one is its last part. A path that is in `compressed` loses the endings of what it is
+ * compressed with, from outside to inside, because what is packed is the content of the file.
  */
 export function imageNames(
   paths: readonly string[],
-  compressed: ReadonlySet<string> = new Set(),
+  compressed: ReadonlyMap<string, readonly Compression[]> = new Map(),
 ): string[] {
   const full = paths.map((path) => resolve(path));
   const root = commonDirectory(full.map((path) => dirname(path)));
   const owners = new Map<string, string>();
   return full.map((path, i) => {
     const whole = full.length === 1 ? basename(path) : relative(root, path);
-    const name = compressed.has(paths[i]) ? withoutEnding(whole) : whole;
+    const name = (compressed.get(paths[i]) ?? []).reduce(withoutEnding, whole);
     assertSafeName(name);
     const other = owners.get(name);
     if (other !== undefined) {
@@ -33,9 +35,10 @@ export function imageNames(
 }
 
 /** A file that is called nothing but ".zst" keeps its name. */
-function withoutEnding(name: string): string {
-  if (!name.endsWith(ZSTD_ENDING)) return name;
-  const short = name.slice(0, -ZSTD_ENDING.length);
+function withoutEnding(name: string, compression: Compression): string {
+  const ending = ENDINGS[compression];
+  if (ending === undefined || !name.endsWith(ending)) return name;
+  const short = name.slice(0, -ending.length);
   return short === "" || short.endsWith("/") ? name : short;
 }
 

@@ -1,178 +1,113 @@
-// Opens an image file: what kind it is (by its bytes, never by its name), its segments, and whether
-// it stayed the same while it was read. Page bytes are read by others: through `fd`, or, where zstd
-// has compressed the file, forwards from its beginning.
-import { constants, fstatSync, read } from "node:fs";
-import { type FileHandle, open, stat } from "node:fs/promises";
-import { promisify } from "node:util";
-import { PagefoldError, reasonOf } from "../core/errors.ts";
-import { compressedLayout, isCompressed } from "./compressed.ts";
-import { readElfCore } from "./elfcore.ts";
-import { type MemoryLayout, type ReadAt, unstructured } from "./layout.ts";
-import { readLime } from "./lime.ts";
-import { type ForwardImage, type ImageFile, type ImageFormat, observed } from "./opened.ts";
-import type { ZstdReader } from "./zstd.ts";
+// Opens images: what they are is told by their bytes, never by a name. A file whose memory lies in
+// it is read in place; what is compressed, or is taken apart, comes forwards; and what comes
+// forwards, but has to be read in any order, becomes a temporary file first.
+import { type Inside, layoutInside } from "./compressed.ts";
+import type { Containers, Unwrapped } from "./containers.ts";
+import { formatOf } from "./formats.ts";
+import type { Compression, ForwardImage, ImageFile } from "./opened.ts";
+import { spool } from "./spool.ts";
+import { openStored, type StoredFile } from "./storedfile.ts";
+import { contentOf, imageOf, inPlace } from "./storedimage.ts";
 
-/** Bytes of a compressed file that are read at a time. */
-const PIECE_BYTES = 1 << 18;
-const readFd = promisify(read);
+type OpenedImage = ImageFile | ForwardImage;
 
-/** Opens a regular file. Anything else is refused, by name and with the reason. */
+/** Opens a regular file as it is: not decompressed and not taken apart. */
 export async function openImageFile(path: string): Promise<ImageFile> {
-  return openAs(path, describe);
+  return orClose(await openStored(path), inPlace);
 }
 
-/** The same, and looks into what `zstd` can decompress. */
+/** Opens a regular file, and looks into what `containers` can read. */
 export async function openImage(
   path: string,
-  zstd: ZstdReader,
+  containers: Containers,
   signal?: AbortSignal,
-): Promise<ImageFile | ForwardImage> {
-  return openAs(path, async (_, handle) => {
-    const stats = await statRegular(path, handle);
-    const readAt = readerOf(handle.fd, Number(stats.size));
-    if (!(await isCompressed(readAt))) return describe(path, handle);
-    return describeCompressed(path, handle, zstd, signal);
+): Promise<OpenedImage> {
+  return orClose(await openStored(path), async (stored) => {
+    const unwrapped = await containers.unwrap(stored.pieces(), { name: path, signal });
+    await unwrapped.bytes.return();
+    if (unwrapped.containers.length > 0) return inside(stored, unwrapped, containers, signal);
+    return imageOf(stored, formatOf(unwrapped.head), signal);
   });
 }
 
-async function openAs<T>(
-  path: string,
-  describeAs: (path: string, handle: FileHandle) => Promise<T>,
-): Promise<T> {
-  const handle = await openRegular(path);
-  try {
-    return await describeAs(path, handle);
-  } catch (error) {
-    await handle.close();
-    throw error instanceof PagefoldError ? error : unreadable(path, error);
-  }
-}
-
-async function openRegular(path: string): Promise<FileHandle> {
-  try {
-    // Looked at before it is opened: opening a device can have effects, opening a fifo can wait.
-    const kind = kindOf(await stat(path));
-    if (kind !== "file") throw notRegular(path, kind);
-    return await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
-  } catch (error) {
-    throw error instanceof PagefoldError ? error : unreadable(path, error);
-  }
-}
-
-async function statRegular(path: string, handle: FileHandle) {
-  const stats = await handle.stat({ bigint: true });
-  const kind = kindOf(stats);
-  if (kind !== "file") throw notRegular(path, kind);
-  return stats;
-}
-
-async function describe(path: string, handle: FileHandle): Promise<ImageFile> {
-  const { size, mtimeNs } = await statRegular(path, handle);
-  const byteLength = Number(size);
-  return {
-    path,
-    fd: handle.fd,
-    byteLength,
-    mtimeNs,
-    ...(await layoutOf(readerOf(handle.fd, byteLength), byteLength)),
-    checkUnchanged: () => compareStat(path, handle.fd, byteLength, mtimeNs),
-    close: () => handle.close(),
-  };
-}
-
-/** What kind of file it is, by its bytes. */
-async function layoutOf(
-  read: ReadAt,
-  byteLength: number,
-): Promise<MemoryLayout & { format: ImageFormat }> {
-  const core = await readElfCore(read, byteLength);
-  if (core) return { format: "elf-core", ...core };
-  const lime = await readLime(read, byteLength);
-  if (lime) return { format: "lime", ...lime };
-  return { format: "raw", ...unstructured(byteLength) };
-}
-
-async function describeCompressed(
-  path: string,
-  handle: FileHandle,
-  zstd: ZstdReader,
+/** What is in a file that is compressed. */
+async function inside(
+  stored: StoredFile,
+  { containers: outside, head }: Unwrapped,
+  containers: Containers,
   signal: AbortSignal | undefined,
-): Promise<ForwardImage> {
-  const { size, mtimeNs } = await statRegular(path, handle);
-  const storedBytes = Number(size);
-  const stored = () => piecesOf(path, readerOf(handle.fd, storedBytes), storedBytes);
-  const core = await compressedLayout(stored, zstd, { name: path, signal });
-  return {
-    path,
-    fd: undefined,
-    mtimeNs,
-    format: core === undefined ? "raw" : "elf-core",
-    byteLength: core?.byteLength,
-    segments: core?.segments,
-    decompressed: "zstd",
-    woven: undefined,
-    content: (readSignal, observer) =>
-      observed(zstd.read(stored(), { name: path, signal: readSignal }), observer),
-    checkUnchanged: () => compareStat(path, handle.fd, storedBytes, mtimeNs),
-    close: () => handle.close(),
+): Promise<OpenedImage> {
+  const { path, mtimeNs, checkUnchanged, close } = stored;
+  const file = { path, mtimeNs, checkUnchanged, decompressed: outside[0] };
+  const options = { name: path, signal };
+  const inner: Inside = {
+    name: path,
+    content: (own) => containers.read(outside, stored.pieces(), { ...options, signal: own }),
+    byteLength: () => containers.contentBytes(outside, stored.pieces(), options),
   };
-}
-
-/** All bytes of a file, in the same buffer. */
-async function* piecesOf(path: string, readAt: ReadAt, byteLength: number) {
-  const piece = new Uint8Array(Math.min(PIECE_BYTES, byteLength));
-  for (let at = 0; at < byteLength; ) {
-    const there = await readAt(at, piece).catch((error) => {
-      throw unreadable(path, error);
-    });
-    if (there === 0) throw new PagefoldError("CHANGED", `${path}: ends at byte ${at}`);
-    yield piece.subarray(0, there);
-    at += there;
+  const format = formatOf(head);
+  if (format === undefined || format.kind === "stream") {
+    return { ...contentOf(inner.content, path, format), ...file, close };
   }
-}
-
-/** Reads as if the file had the length it was opened with. */
-function readerOf(fd: number, byteLength: number): ReadAt {
-  return async (byteOffset, into) => {
-    const wanted = Math.min(into.length, byteLength - byteOffset);
-    let there = 0;
-    while (there < wanted) {
-      const { bytesRead } = await readFd(fd, into, there, wanted - there, byteOffset + there);
-      if (bytesRead === 0) break;
-      there += bytesRead;
-    }
-    return there;
-  };
-}
-
-function compareStat(path: string, fd: number, byteLength: number, mtimeNs: bigint) {
-  const now = fstatSync(fd, { bigint: true });
-  if (Number(now.size) !== byteLength) {
-    const verb = Number(now.size) < byteLength ? "shrank" : "grew";
-    const sizes = `from ${byteLength} to ${now.size} bytes`;
-    throw new PagefoldError("CHANGED", `${path}: ${verb} ${sizes} while it was read`);
+  if (format.kind === "placed" && format.ranges) {
+    const layout = await layoutInside(inner, format, signal);
+    const forwards = { ...contentOf(inner.content, path), ...file, close };
+    if (layout) return { ...forwards, ...layout, format: format.format };
   }
-  return now.mtimeNs === mtimeNs ? undefined : `${path}: was written to while it was read`;
+  const spooled = await spool(inner.content(signal), path, signal);
+  return orClose(spooled, async () => {
+    stored.checkUnchanged();
+    const image = await imageOf(spooled, format, signal);
+    const closeBoth = async () => {
+      await image.close();
+      await close();
+    };
+    return { ...image, ...file, close: closeBoth };
+  });
 }
 
-interface FileKind {
-  isFile(): boolean;
-  isDirectory(): boolean;
-  isFIFO(): boolean;
-  isSocket(): boolean;
+/** The bytes of an image that come as a stream, which cannot be read a second time, as they are. */
+export function openRawStream(
+  bytes: AsyncIterable<Uint8Array>,
+  { name: path, mtimeNs }: StreamOptions,
+): ForwardImage {
+  const close = async () => undefined;
+  return { ...contentOf(() => bytes, path), ...stream(path, mtimeNs), close };
 }
 
-function kindOf(stats: FileKind): string {
-  if (stats.isFile()) return "file";
-  if (stats.isDirectory()) return "directory";
-  if (stats.isFIFO()) return "fifo";
-  return stats.isSocket() ? "socket" : "device";
+/** The same, looking into what `containers` can read. */
+export async function openStream(
+  bytes: AsyncIterable<Uint8Array>,
+  containers: Containers,
+  options: StreamOptions,
+): Promise<OpenedImage> {
+  const { name: path, mtimeNs, signal } = options;
+  const unwrapped = await containers.unwrap(bytes, options);
+  const facts = stream(path, mtimeNs, unwrapped.containers[0]);
+  const format = formatOf(unwrapped.head);
+  if (format === undefined || format.kind === "stream") {
+    const close = async () => void (await unwrapped.bytes.return());
+    return { ...contentOf(() => unwrapped.bytes, path, format), ...facts, close };
+  }
+  const spooled = await spool(unwrapped.bytes, path, signal);
+  return orClose(spooled, async () => ({ ...(await imageOf(spooled, format, signal)), ...facts }));
 }
 
-function notRegular(path: string, kind: string): PagefoldError {
-  return new PagefoldError("INPUT", `${path}: is a ${kind}, not a regular file`);
+interface StreamOptions {
+  readonly name: string;
+  readonly mtimeNs: bigint;
+  readonly signal?: AbortSignal | undefined;
 }
 
-function unreadable(path: string, error: unknown): PagefoldError {
-  return new PagefoldError("INPUT", `${path}: ${reasonOf(error)}`, { cause: error });
+function stream(path: string, mtimeNs: bigint, decompressed?: Compression) {
+  return { path, mtimeNs, decompressed, checkUnchanged: () => undefined };
+}
+
+async function orClose<T>(stored: StoredFile, use: (stored: StoredFile) => Promise<T>): Promise<T> {
+  try {
+    return await use(stored);
+  } catch (error) {
+    await stored.close();
+    throw error;
+  }
 }

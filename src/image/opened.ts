@@ -12,6 +12,8 @@ export interface OpenImage {
   readonly mtimeNs: bigint;
   /** Of what is in it, when it is compressed. */
   readonly format: ImageFormat;
+  /** The outermost compression of the file; its content was inside. */
+  readonly decompressed: Compression | undefined;
   /**
    * Throws CHANGED when the file has another size than when it was opened. Returns a warning when
    * only its time has changed: what was read is then a mixture of states.
@@ -56,8 +58,6 @@ export interface ForwardImage extends OpenImage {
   readonly byteLength: number | undefined;
   /** Undefined: one, as long as the content. */
   readonly segments: readonly Segment[] | undefined;
-  /** The outermost compression of the file; its content was inside. */
-  readonly decompressed: Compression | undefined;
   /** Set when the content is not the file's but that of a woven image (woven.ts). */
   readonly woven: Woven | undefined;
   /**

@@ -1,45 +1,45 @@
-// Looks at the first bytes of a stream without taking them from whoever reads it: is it compressed?
+// Looks at the first bytes of a stream without taking them from whoever reads it.
 import { orAbort } from "../core/abort.ts";
-import { ZSTD_MAGIC_BYTES, zstdMagic } from "../core/zstdframe.ts";
-import type { ZstdOptions, ZstdReader } from "./zstd.ts";
 
-/** The content of an image that comes as a stream. */
-export interface OpenedStream {
-  readonly bytes: AsyncIterable<Uint8Array>;
-  readonly isCompressed: boolean;
+export interface Peeked {
+  /** As many bytes as were asked for, fewer only if there are no more. */
+  readonly head: Uint8Array;
+  /** All of the stream; to be read once. */
+  readonly bytes: AsyncGenerator<Uint8Array, void, undefined>;
 }
 
-/** Waits for the first bytes; those of a stream that zstd has compressed are decompressed. */
-export async function openStream(
+/** Waits for the first `byteLength` bytes. */
+export async function peek(
   bytes: AsyncIterable<Uint8Array>,
-  zstd: ZstdReader,
-  options: ZstdOptions,
-): Promise<OpenedStream> {
+  byteLength: number,
+  signal?: AbortSignal,
+): Promise<Peeked> {
   const iterator = bytes[Symbol.asyncIterator]();
-  let head = new Uint8Array(0);
+  const pieces: Uint8Array[] = [];
   try {
-    while (head.length < ZSTD_MAGIC_BYTES) {
-      const { done, value } = await orAbort(iterator.next(), options.signal);
+    for (let there = 0; there < byteLength; ) {
+      const { done, value } = await orAbort(iterator.next(), signal);
       if (done) break;
-      head = Buffer.concat([head, value]);
+      // A piece is only valid until the next one is asked for.
+      pieces.push(new Uint8Array(value));
+      there += value.length;
     }
   } catch (error) {
     // Not waited for: it may be what was too slow for an abort.
     iterator.return?.().catch(() => undefined);
     throw error;
   }
-  const whole = startingWith(head, iterator);
-  if (zstdMagic(head) === "other") return { bytes: whole, isCompressed: false };
-  return { bytes: zstd.read(whole, options), isCompressed: true };
+  const head = Buffer.concat(pieces).subarray(0, byteLength);
+  return { head, bytes: startingWith(pieces, iterator) };
 }
 
 async function* startingWith(
-  head: Uint8Array,
+  pieces: readonly Uint8Array[],
   iterator: AsyncIterator<Uint8Array>,
-): AsyncGenerator<Uint8Array> {
+): AsyncGenerator<Uint8Array, void, undefined> {
   let isDone = false;
   try {
-    if (head.length > 0) yield head;
+    yield* pieces;
     for (;;) {
       const next = await iterator.next();
       isDone = next.done === true;

@@ -6,6 +6,8 @@ import { describe, expect, test } from "vitest";
 import { assertSafeName, imageNames, resolveInside } from "../../src/image/names.ts";
 import { temporaryFolder } from "../support/folder.ts";
 
+const zstd = (...paths: string[]) => new Map(paths.map((path) => [path, ["zstd"] as const]));
+
 describe("names: of inputs", () => {
   test.each([
     [
@@ -45,11 +47,14 @@ describe("names: of inputs", () => {
   test("the content of compressed files has no .zst in its name", () => {
     const paths = ["x/a.raw.zst", "x/b.raw.zst", "x/c.zst/d", "x/.zst", "x/y/.zst"];
     const names = ["a.raw", "b.raw.zst", "c.zst/d", ".zst", "y/.zst"];
-    expect(imageNames(paths, new Set(paths.filter((path) => path !== paths[1])))).toEqual(names);
-    expect(imageNames(["x/a.zst.zst"], new Set(["x/a.zst.zst"]))).toEqual(["a.zst"]);
+    const others = paths.filter((path) => path !== paths[1]);
+    expect(imageNames(paths, zstd(...others))).toEqual(names);
+    expect(imageNames(["x/a.zst.zst"], zstd("x/a.zst.zst"))).toEqual(["a.zst"]);
+    const twice = new Map([["x/a.zst.zst", ["zstd", "zstd"] as const]]);
+    expect(imageNames(["x/a.zst.zst"], twice)).toEqual(["a"]);
     const both = ["x/a.raw", "x/a.raw.zst"];
     expect(imageNames(both)).toEqual(["a.raw", "a.raw.zst"]);
-    expect(() => imageNames(both, new Set(["x/a.raw.zst"]))).toThrow(
+    expect(() => imageNames(both, zstd("x/a.raw.zst"))).toThrow(
       "x/a.raw and x/a.raw.zst are both the image a.raw",
     );
   });
