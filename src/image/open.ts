@@ -22,12 +22,19 @@ export async function openImage(
   containers: Containers,
   signal?: AbortSignal,
 ): Promise<OpenedImage> {
-  return orClose(await openStored(path), async (stored) => {
-    const unwrapped = await containers.unwrap(stored.pieces(), { name: path, signal });
-    await unwrapped.bytes.return();
-    if (unwrapped.containers.length > 0) return inside(stored, unwrapped, containers, signal);
-    return imageOf(stored, formatOf(unwrapped.head), signal);
-  });
+  return orClose(await openStored(path), (stored) => imageIn(stored, containers, signal));
+}
+
+/** The image in an open file, which closing it closes. */
+export async function imageIn(
+  stored: StoredFile,
+  containers: Containers,
+  signal?: AbortSignal,
+): Promise<OpenedImage> {
+  const unwrapped = await containers.unwrap(stored.pieces(), { name: stored.path, signal });
+  await unwrapped.bytes.return();
+  if (unwrapped.containers.length > 0) return inside(stored, unwrapped, containers, signal);
+  return imageOf(stored, formatOf(unwrapped.head), signal);
 }
 
 /** What is in a file that is compressed. */

@@ -3,28 +3,8 @@
 import { describe, expect, it } from "vitest";
 import type { ReadAt } from "../../src/image/layout.ts";
 import { readLime } from "../../src/image/lime.ts";
+import { limeFile } from "../support/lime.ts";
 import { randomSeed, seededRandom } from "../support/random.ts";
-
-interface Range {
-  first: bigint;
-  /** Bytes of memory in the file. */
-  byteLength: number;
-  last?: bigint;
-}
-
-function limeFile(ranges: readonly Range[], rest = 0): Uint8Array {
-  const parts = ranges.map(({ first, byteLength, last }) => {
-    const part = new Uint8Array(32 + byteLength).fill(0x5a);
-    const view = new DataView(part.buffer);
-    view.setUint32(0, 0x4c694d45, true);
-    view.setUint32(4, 1, true);
-    view.setBigUint64(8, first, true);
-    view.setBigUint64(16, last ?? first + BigInt(byteLength) - 1n, true);
-    view.setBigUint64(24, 0n, true);
-    return part;
-  });
-  return new Uint8Array(Buffer.concat([...parts, new Uint8Array(rest).fill(7)]));
-}
 
 function readerOf(bytes: Uint8Array): ReadAt {
   return async (byteOffset, into) => {

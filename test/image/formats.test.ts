@@ -1,0 +1,42 @@
+// Formats are told by content: a file of each is opened mutated, and nothing but a partition, the
+// same bytes or one clear line comes out of it.
+import { describe, expect, test } from "vitest";
+import { formatOf } from "../../src/image/formats.ts";
+import { buildCore } from "../support/elf.ts";
+import { fuzzImage } from "../support/imagefuzz.ts";
+import { limeFile } from "../support/lime.ts";
+import { zstdFrames } from "../support/zstd-frames.ts";
+
+/** The long form of 100 000 rounds takes some minutes. */
+const LONG_MS = 30 * 60_000;
+
+const headers = [
+  { offset: 5000, address: 0x7000, fileBytes: 8192 },
+  { offset: 15_000, address: 0x20_0000, fileBytes: 4096 },
+];
+const core = buildCore({ byteLength: 20_000, headers });
+const lime = limeFile([
+  { first: 0x1000n, byteLength: 0x3000 },
+  { first: 0x10_0000n, byteLength: 8192 },
+]);
+
+test("formats: known by their first bytes, in whatever buffer these lie", () => {
+  const inside = (bytes: Uint8Array) => Buffer.concat([Buffer.alloc(3), bytes]).subarray(3);
+  expect(formatOf(inside(core))?.format).toBe("elf-core");
+  expect(formatOf(inside(lime))?.format).toBe("lime");
+  expect(formatOf(core.subarray(0, 63))).toBeUndefined();
+  expect(formatOf(new Uint8Array(0))).toBeUndefined();
+  expect(formatOf(new Uint8Array(4096))).toBeUndefined();
+});
+
+describe("formats: mutated", () => {
+  test.each([
+    ["a core", core, "elf-core"],
+    ["a LiME file", lime, "lime"],
+    ["a core in Zstandard", zstdFrames(core, { frameBytes: 3000 }), "elf-core in zstd"],
+    ["a LiME file in Zstandard", zstdFrames(lime, { isSized: false }), "lime in zstd"],
+  ])("%s", { timeout: LONG_MS }, async (name, good, expected) => {
+    const outcomes = await fuzzImage(good, { name });
+    expect(outcomes.get(expected)).toBeGreaterThan(0);
+  });
+});
