@@ -1,7 +1,8 @@
 // The public types of an archive that is open for reading, of operations that only read, and those
 // that operations share; api.ts has those of the engine.
+import type { MemoryFormat } from "./image/convert.ts";
 import type { PageSource } from "./image/image.ts";
-import type { Compression } from "./image/opened.ts";
+import type { Compression, DumpCompression } from "./image/opened.ts";
 import type { FrameCounts } from "./wire/imagehead.ts";
 
 /** Progress of one operation; called at most every 100 ms and once at the end. */
@@ -66,15 +67,20 @@ export interface UnpackOptions extends OperationOptions {
   force?: boolean | undefined;
   /** Write what is intact, zeros for the rest, and a `.lost` file beside each damaged image. */
   keepGoing?: boolean | undefined;
+  /**
+   * Write the memory in the images in this format, to files with ".raw", ".elf" or ".lime" behind
+   * the names of the images; an image of that format comes out as it is. Not with `keepGoing`.
+   */
+  as?: MemoryFormat | undefined;
 }
 
 /** What unpacking wrote. */
 export interface UnpackReport {
-  /** Each with its name in the archive, its file, and its length with its holes. */
-  images: { name: string; path: string; byteLength: number }[];
+  /** Each with its name in the archive, its file, what that is, and its length with its holes. */
+  images: { name: string; path: string; format: string; byteLength: number }[];
   /** Empty unless `keepGoing`. */
   lost: LostRange[];
-  /** Without holes. */
+  /** Without holes. With `as`, what was converted counts twice. */
   writtenBytes: number;
   /** Without opening the engine. */
   elapsedMs: number;
@@ -133,7 +139,7 @@ export interface InspectReport {
     /** Frames that are none of these: what has to be stored. */
     distinct: number;
     /** What the file was compressed with. */
-    decompressed?: Compression;
+    decompressed?: Compression | DumpCompression;
   }[];
   /** Without opening the engine. */
   elapsedMs: number;

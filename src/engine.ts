@@ -29,6 +29,7 @@ import { packInto } from "./archive/pack.ts";
 import { type RepackOptions, repackInto } from "./archive/repack.ts";
 import { openDecoder, type StreamParts } from "./archive/streamdecoder.ts";
 import { unpackArchive } from "./archive/unpack.ts";
+import { type UnpackHook, unpackAs } from "./archive/unpackas.ts";
 import { unpackStream } from "./archive/unpackstream.ts";
 import { verifyArchive } from "./archive/verify.ts";
 import { verifyStream } from "./archive/verifystream.ts";
@@ -115,11 +116,12 @@ class PagefoldEngine implements Engine {
     directory: string,
     options: UnpackOptions = {},
   ): Promise<UnpackReport> {
-    const { wasm } = this.streamParts;
-    if ("path" in input) {
-      return unpackArchive(this.resources, input.path, directory, { ...options, wasm });
-    }
-    return unpackStream(input.bytes, directory, options, this.streamParts);
+    const unpack = (into: string, how: UnpackOptions & UnpackHook): Promise<UnpackReport> =>
+      "path" in input
+        ? unpackArchive(this.resources, input.path, into, { ...how, wasm: this.streamParts.wasm })
+        : unpackStream(input.bytes, into, how, this.streamParts);
+    const { as } = options;
+    return as === undefined ? unpack(directory, options) : unpackAs(as, directory, options, unpack);
   }
 
   async verify(input: ArchiveInput, options: VerifyOptions = {}): Promise<VerifyReport> {

@@ -13,6 +13,7 @@ export {
   captureProcess,
 } from "./image/capture.ts";
 export { compressedPaths } from "./image/compressed.ts";
+export type { MemoryFormat } from "./image/convert.ts";
 export type { PageSink, PageSource } from "./image/image.ts";
 export { imageNames } from "./image/names.ts";
 export { encoderSink } from "./migration/encodersink.ts";

@@ -18,13 +18,14 @@ import { openIndex, recoverIndex } from "./openindex.ts";
 import { ProgressMeter } from "./progress.ts";
 import { RestoreSession } from "./restore.ts";
 import type { LostRun } from "./restoreplan.ts";
+import type { UnpackHook } from "./unpackas.ts";
 import { leaveContent, putTogether } from "./wovenoutput.ts";
 
 /** Files that are open at the same time. */
 const MAX_OPEN_FILES = 128;
 
 /** `asContent`: a woven image becomes a file of its content, not the one it was made of. */
-type Options = UnpackOptions & { asContent?: boolean };
+type Options = UnpackOptions & UnpackHook & { asContent?: boolean };
 
 /** Unpacks `names` (default: all) of the archive at `path` into `directory`. */
 export async function unpackArchive(
@@ -140,6 +141,7 @@ class Unpacking {
 
   private async begin(image: number): Promise<Target> {
     const indexed = this.index.images[image];
+    await this.options.begin?.(indexed.head);
     const path = await resolveInside(this.directory, indexed.head.name);
     const { force = false } = this.options;
     await mkdir(dirname(path), { recursive: true }).catch((error) => {
@@ -205,7 +207,7 @@ class Unpacking {
     } else {
       if (lost.length > 0) await writeLostList(path, map, lost);
       await file.commit(byteLength, mtimeMs);
-      this.report.images.push({ name: head.name, path, byteLength });
+      this.report.images.push({ name: head.name, path, format: head.format, byteLength });
     }
     this.open.delete(target);
     this.report.lost.push(...lost);
@@ -218,16 +220,16 @@ class Unpacking {
     mtimeMs: number,
     lost: LostRange[],
   ): Promise<void> {
-    const { name } = indexed.head;
+    const { name, format } = indexed.head;
     const { force = false, signal } = this.options;
     const contentBytes = indexed.byteLength;
     const content = { file, contentBytes, fileBytes, mtimeMs, force, signal };
     if (lost.length > 0) {
       const path = await leaveContent(content, lost);
-      this.report.images.push({ name, path, byteLength: contentBytes });
+      this.report.images.push({ name, path, format, byteLength: contentBytes });
     } else {
       await putTogether(content);
-      this.report.images.push({ name, path: file.path, byteLength: fileBytes });
+      this.report.images.push({ name, path: file.path, format, byteLength: fileBytes });
     }
     await file.discard();
   }

@@ -21,6 +21,8 @@ const UNKNOWN_BYTES = 2 ** 52;
 export class UnpackedFile implements PageSink {
   path: string;
   readonly map: FrameMap;
+  /** As the head says. */
+  readonly format: string;
   /** Bytes written; holes are not counted. */
   storedBytes = 0;
   private readonly head: ImageHead;
@@ -32,6 +34,7 @@ export class UnpackedFile implements PageSink {
   private constructor(path: string, head: ImageHead, file: SparseFile, force: boolean) {
     this.path = path;
     this.head = head;
+    this.format = head.format;
     this.force = force;
     this.file = file;
     const { segmentBytes, byteLength = UNKNOWN_BYTES } = head;

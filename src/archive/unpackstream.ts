@@ -12,13 +12,14 @@ import { ProgressMeter } from "./progress.ts";
 import { StreamBase } from "./streambase.ts";
 import type { StreamParts } from "./streamdecoder.ts";
 import type { StreamedImage, StreamTarget } from "./streamedimage.ts";
+import type { UnpackHook } from "./unpackas.ts";
 import { UnpackedFile } from "./unpackedfile.ts";
 
 /** Writes the images of the archive in `bytes` into `directory`. */
 export async function unpackStream(
   bytes: AsyncIterable<Uint8Array>,
   directory: string,
-  options: UnpackOptions,
+  options: UnpackOptions & UnpackHook,
   parts: StreamParts,
 ): Promise<UnpackReport> {
   const began = performance.now();
@@ -43,14 +44,14 @@ export async function unpackStream(
 
 class StreamUnpacking implements StreamVisitor {
   private readonly directory: string;
-  private readonly options: UnpackOptions;
+  private readonly options: UnpackOptions & UnpackHook;
   private readonly base: StreamBase;
   private readonly meter: ProgressMeter;
   private readonly wanted: Set<string> | undefined;
   private readonly files = new Map<string, UnpackedFile>();
   private readonly ends = new Map<string, { byteLength: number; lost: StreamedImage["lost"] }>();
 
-  constructor(directory: string, options: UnpackOptions, base: StreamBase) {
+  constructor(directory: string, options: UnpackOptions & UnpackHook, base: StreamBase) {
     this.directory = directory;
     this.options = options;
     this.base = base;
@@ -60,6 +61,7 @@ class StreamUnpacking implements StreamVisitor {
 
   async begin(head: ImageHead): Promise<StreamTarget | undefined> {
     if (this.wanted && !this.wanted.has(head.name)) return undefined;
+    await this.options.begin?.(head);
     const base = await this.base.of(head);
     const path = await resolveInside(this.directory, head.name);
     await makeDirectory(dirname(path));
@@ -101,7 +103,8 @@ class StreamUnpacking implements StreamVisitor {
 
   report(): Omit<UnpackReport, "elapsedMs"> {
     const images = [...this.ends].map(([name, { byteLength }]) => {
-      return { name, path: this.files.get(name)?.path as string, byteLength };
+      const { path, format } = this.files.get(name) as UnpackedFile;
+      return { name, path, format, byteLength };
     });
     const lost = [...this.ends.values()].flatMap((end) => end.lost);
     return { images, lost, writtenBytes: this.writtenBytes() };

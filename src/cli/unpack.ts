@@ -1,6 +1,6 @@
 // pagefold unpack: images back into files, from a file or forwards from a pipe.
-import type { Command } from "commander";
-import type { LostRange, UnpackReport } from "../index.ts";
+import { type Command, Option } from "commander";
+import type { LostRange, MemoryFormat, UnpackReport } from "../index.ts";
 import { Finding } from "./failure.ts";
 import { formatBytes, formatCount, formatDuration, formatRate, printable } from "./format.ts";
 import { archiveInput } from "./inputs.ts";
@@ -15,7 +15,7 @@ import {
 import { printJson, summarize, withEngine } from "./work.ts";
 
 type Options = WorkOptions &
-  BaseOption & { directory: string; force?: boolean; keepGoing?: boolean };
+  BaseOption & { directory: string; force?: boolean; keepGoing?: boolean; as?: MemoryFormat };
 
 export function defineUnpack(command: Command): void {
   command
@@ -24,22 +24,28 @@ export function defineUnpack(command: Command): void {
     .option("-C, --directory <dir>", "where to", ".")
     .addOption(forceOption("existing files"))
     .option("--keep-going", "write what is intact, zeros for the rest, and a .lost file")
+    .addOption(
+      new Option("--as <format>", "the memory in it, in another format: NAME.raw, NAME.elf, …")
+        .choices(["raw", "elf", "lime"] satisfies MemoryFormat[])
+        .conflicts("keepGoing"),
+    )
     .addOption(baseOption())
     .action(unpack);
   addWorkOptions(command, "one line per image");
   addExamples(command, [
     ["pagefold unpack fleet.pfa -C restored", "all images; runs of zeros become holes"],
     ["pagefold unpack fleet.pfa vm1.raw vm3.raw", "two of them, here"],
+    ["pagefold unpack fleet.pfa vm1.raw --as elf", "the memory as vm1.raw.elf, an ELF core"],
     ["pagefold unpack damaged.pfa --keep-going", "what can be had; exit code 3"],
   ]);
 }
 
 async function unpack(archive: string, names: string[], options: Options): Promise<void> {
   const input = await archiveInput(archive);
-  const { base, force, keepGoing, directory } = options;
+  const { base, force, keepGoing, as, directory } = options;
   const wanted = names.length > 0 ? { names } : {};
   const report = await withEngine("unpack", options, (engine, hooks) =>
-    engine.unpack(input, directory, { ...wanted, base, force, keepGoing, ...hooks }),
+    engine.unpack(input, directory, { ...wanted, base, force, keepGoing, as, ...hooks }),
   );
   if (options.json) await printJson("unpack", { archive, directory, ...report });
   else summarize(describe(report, options), options);

@@ -46,7 +46,12 @@ describe("unpack", () => {
     expect(report.lost).toEqual([]);
     for (const [i, [name, bytes]] of Object.entries(images).entries()) {
       const target = join(out, name);
-      expect(report.images[i]).toEqual({ name, path: target, byteLength: bytes.length });
+      expect(report.images[i]).toEqual({
+        name,
+        path: target,
+        format: "raw",
+        byteLength: bytes.length,
+      });
       expect(Buffer.compare(readFileSync(target), bytes)).toBe(0);
       const { mode, mtimeMs } = statSync(target);
       expect(mode & 0o777).toBe(0o600);

@@ -5,6 +5,7 @@ interface ProgramHeader {
   type?: number;
   offset: bigint | number;
   address?: bigint | number;
+  physicalAddress?: bigint | number;
   fileBytes: bigint | number;
 }
 
@@ -43,6 +44,7 @@ export function buildCore(shape: CoreShape): Uint8Array {
     view.setUint32(at, header.type ?? PT_LOAD, true);
     view.setBigUint64(at + 8, BigInt(header.offset), true);
     view.setBigUint64(at + 16, BigInt(header.address ?? 0), true);
+    view.setBigUint64(at + 24, BigInt(header.physicalAddress ?? 0), true);
     view.setBigUint64(at + 32, BigInt(header.fileBytes), true);
     view.setBigUint64(at + 40, BigInt(header.fileBytes), true);
   });

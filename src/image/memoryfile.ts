@@ -1,0 +1,38 @@
+// Takes the memory out of an image file whose format is known.
+import { PagefoldError } from "../core/errors.ts";
+import { formatOf, HEAD_BYTES } from "./formats.ts";
+import { type MemoryView, viewOfCore, viewOfLayout, viewOfLime, viewOfRaw } from "./memory.ts";
+import { type SpoolFile, spoolMemory } from "./memoryspool.ts";
+import type { StoredFile } from "./storedfile.ts";
+
+/**
+ * The memory in `file`. Pages that have to be taken out of it are put into the file that `spool`
+ * gives. FORMAT when the format is one that keeps no addresses, or is not known.
+ */
+export async function memoryOf(
+  file: StoredFile,
+  format: string,
+  spool: () => Promise<SpoolFile>,
+  { name, signal }: { name: string; signal?: AbortSignal | undefined },
+): Promise<MemoryView> {
+  const { read, byteLength } = file;
+  const options = { name, signal };
+  if (format === "raw") return viewOfRaw(read, byteLength);
+  if (format === "elf-core") return viewOfCore(read, byteLength, name);
+  if (format === "lime") return viewOfLime(read, byteLength, name);
+  const head = new Uint8Array(HEAD_BYTES);
+  const headBytes = await read(0, head);
+  const found = formatOf(head.subarray(0, headBytes));
+  const known = found?.format === format ? found : undefined;
+  if (known?.kind === "placed") {
+    const layout = await known.layout(read, byteLength);
+    if (layout) return viewOfLayout(layout, read);
+  } else if (known?.kind === "stream") {
+    return spoolMemory(known.parts(file.pieces(), options), await spool(), options);
+  } else if (known) {
+    const apart = await known.open(read, byteLength, options);
+    return spoolMemory(apart.parts(signal), await spool(), options);
+  }
+  const fault = `is of format ${JSON.stringify(format)}, whose memory cannot be taken out of it`;
+  throw new PagefoldError("FORMAT", `${name}: ${fault}`);
+}
