@@ -1,9 +1,14 @@
 // The formats of images, each asked by the first bytes of a file, never by its name. To add one,
 // add it to the table; what its bytes mean is told in a file of its own.
 import { ELF_HEADER_BYTES, isElfCore, readCoreRanges, readElfCore } from "./elfcore.ts";
+import { isKdump, openKdump } from "./kdump.ts";
 import type { MemoryLayout, MemoryRange, ReadAt } from "./layout.ts";
 import { isLime, LIME_HEADER_BYTES, readLime, readLimeRanges } from "./lime.ts";
+import { readMappedRam } from "./mappedram.ts";
+import { migrationParts } from "./migrationfile.ts";
+import { isMappedRam, isMigration } from "./migrationhead.ts";
 import type { ByteObserver, ImageFormat } from "./opened.ts";
+import { recompress } from "./recompress.ts";
 import type { Part, TakenApart } from "./woven.ts";
 
 /** Bytes of the beginning that `isIt` is given; fewer only if there are no more. */
@@ -45,7 +50,8 @@ export interface StreamFormat extends Known {
 /** The file is taken apart, and has to be read in any order for that. */
 export interface DumpFormat extends Known {
   readonly kind: "dump";
-  open(read: ReadAt, byteLength: number, options: ReadOptions): Promise<TakenApart>;
+  /** Undefined: on a closer look it is something else. */
+  open(read: ReadAt, byteLength: number, options: ReadOptions): Promise<TakenApart | undefined>;
 }
 
 export type Format = PlacedFormat | StreamFormat | DumpFormat;
@@ -68,6 +74,24 @@ const FORMATS: readonly Format[] = [
     isIt: begins(LIME_HEADER_BYTES, isLime),
     layout: readLime,
     ranges: (read) => readLimeRanges(read, Infinity),
+  },
+  {
+    kind: "dump",
+    format: "kdump",
+    isIt: isKdump,
+    open: (read, byteLength, { name }) => openKdump(read, byteLength, { name, recompress }),
+  },
+  {
+    kind: "placed",
+    format: "qemu-mapped-ram",
+    isIt: isMappedRam,
+    layout: readMappedRam,
+  },
+  {
+    kind: "stream",
+    format: "qemu-migration",
+    isIt: isMigration,
+    parts: migrationParts,
   },
 ];
 

@@ -3,7 +3,14 @@
 import type { Segment } from "../core/extent.ts";
 import type { Region } from "./layout.ts";
 
-export type ImageFormat = "raw" | "elf-core" | "lime";
+export type ImageFormat =
+  | "raw"
+  | "elf-core"
+  | "lime"
+  | "kdump"
+  | "qemu-migration"
+  | "qemu-mapped-ram"
+  | "libvirt-save";
 
 /** An open image. Its content may change while it is open; that is what `checkUnchanged` tells. */
 export interface OpenImage {

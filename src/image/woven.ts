@@ -11,8 +11,11 @@ import type { ByteObserver, ForwardImage, ImageFormat } from "./opened.ts";
  * `block` names the address space where there are several.
  */
 export type Part =
-  /** Bytes that are no memory. */
-  | { readonly kind: "literal"; readonly bytes: Uint8Array }
+  /**
+   * Bytes that are no memory; `hides` says what memory is in them all the same, in a form that is
+   * not taken apart.
+   */
+  | { readonly kind: "literal"; readonly bytes: Uint8Array; readonly hides?: string }
   /** Whole pages, as they stand in the file. */
   | ({ readonly kind: "pages"; readonly pages: Uint8Array; readonly form: Form } & Placed)
   /** Memory of zeros. */
@@ -20,7 +23,7 @@ export type Part =
 
 interface Placed {
   readonly address?: number;
-  readonly block?: string;
+  readonly block?: string | undefined;
 }
 
 /** What the file has in place of the pages. */
