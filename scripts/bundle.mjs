@@ -2,6 +2,7 @@
 // finding ninety modules. Types come from tsc; dependencies stay outside.
 import { readFileSync, writeFileSync } from "node:fs";
 import { rolldown } from "rolldown";
+import { writeReportPage } from "./bundle/report.mjs";
 
 const { dependencies } = JSON.parse(readFileSync("package.json", "utf8"));
 
@@ -37,3 +38,5 @@ await write({ "cli/main": "src/cli/main.ts" });
 const worker = await rolldown({ ...shared, input: "src/pool/worker.ts" });
 await worker.write({ file: "dist/pool/worker.cjs", format: "cjs" });
 await worker.close();
+
+await writeReportPage();

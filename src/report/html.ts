@@ -9,7 +9,7 @@ import { encodePayload } from "./payload.ts";
 /** The largest report. Where maps make it larger, they are drawn in fewer, larger cells. */
 export const MAX_REPORT_BYTES = 3 << 20;
 /** Where the template wants the payload in base64. */
-const MARK = "@PAYLOAD@";
+const MARK = /(?<=id="payload">)PAYLOAD(?=<\/script>)/;
 
 /** One self-contained HTML page that shows `explanation`. Needs no network. */
 export function reportPage(explanation: Explanation): Uint8Array<ArrayBuffer> {

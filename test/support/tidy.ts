@@ -36,7 +36,12 @@ const LEVELS: Readonly<Record<string, number>> = {
 };
 /** Folders that the code of a worker thread may come from. */
 const WORKER_FOLDERS = ["pool", "kernels", "core"];
-const ENTRIES = ["src/index.ts", "src/cli/main.ts", "src/pool/worker.ts"];
+const ENTRIES = [
+  "src/index.ts",
+  "src/cli/main.ts",
+  "src/pool/worker.ts",
+  "src/report/page/main.ts",
+];
 /** What may be named in one folder alone. */
 const CONFINED = [
   { word: "WebAssembly", folder: "kernels" },
