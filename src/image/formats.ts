@@ -2,8 +2,15 @@
 // add it to the table; what its bytes mean is told in a file of its own.
 import { ELF_HEADER_BYTES, isElfCore, readCoreRanges, readElfCore } from "./elfcore.ts";
 import type { MemoryLayout, MemoryRange, ReadAt } from "./layout.ts";
+import {
+  isLibvirtSave,
+  isSparseSave,
+  readSparseMapped,
+  readSparseSave,
+  saveParts,
+} from "./libvirtsave.ts";
 import { isLime, LIME_HEADER_BYTES, readLime, readLimeRanges } from "./lime.ts";
-import { readMappedRam } from "./mappedram.ts";
+import { readMapped, readMappedRam } from "./mappedram.ts";
 import { migrationParts } from "./migrationfile.ts";
 import { isMappedRam, isMigration } from "./migrationhead.ts";
 import type { ByteObserver, ImageFormat } from "./opened.ts";
@@ -34,6 +41,8 @@ export interface PlacedFormat extends Known {
    * first MiB). They may go beyond the end of the file, which nobody knows yet.
    */
   ranges?(read: ReadAt): Promise<readonly MemoryRange[] | undefined>;
+  /** Reads the file as its memory is, where that is not what stands in it. */
+  memory?(read: ReadAt): Promise<ReadAt>;
 }
 
 /** The file is taken apart as it comes. */
@@ -78,13 +87,27 @@ const FORMATS: readonly Format[] = [
     kind: "placed",
     format: "qemu-mapped-ram",
     isIt: isMappedRam,
-    layout: readMappedRam,
+    layout: (read, byteLength) => readMappedRam(read, byteLength),
+    memory: (read) => readMapped(read),
   },
   {
     kind: "stream",
     format: "qemu-migration",
     isIt: isMigration,
     parts: migrationParts,
+  },
+  {
+    kind: "placed",
+    format: "libvirt-save",
+    isIt: isSparseSave,
+    layout: readSparseSave,
+    memory: readSparseMapped,
+  },
+  {
+    kind: "stream",
+    format: "libvirt-save",
+    isIt: isLibvirtSave,
+    parts: saveParts,
   },
 ];
 

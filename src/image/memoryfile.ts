@@ -26,7 +26,7 @@ export async function memoryOf(
   const known = found?.format === format ? found : undefined;
   if (known?.kind === "placed") {
     const layout = await known.layout(read, byteLength);
-    if (layout) return viewOfLayout(layout, read);
+    if (layout) return viewOfLayout(layout, (await known.memory?.(read)) ?? read);
   } else if (known?.kind === "stream") {
     return spoolMemory(known.parts(file.pieces(), options), await spool(), options);
   } else if (known) {

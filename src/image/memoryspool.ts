@@ -36,6 +36,9 @@ export async function spoolMemory(
   const spool = new MemorySpool(file, name);
   for await (const part of parts) {
     signal?.throwIfAborted();
+    if (part.kind === "literal" && part.hides !== undefined) {
+      throw new PagefoldError("FORMAT", `${name}: holds ${part.hides}, whose memory is not read`);
+    }
     if (part.kind === "literal" || part.address === undefined || part.block !== undefined) continue;
     if (part.kind === "pages") await spool.put(part.address, part.pages);
     else await spool.zero(part.address, part.pageCount);
