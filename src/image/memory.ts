@@ -16,7 +16,7 @@ export interface MemoryView {
   readonly machine: number | undefined;
   /** ELF notes that came with it. */
   readonly notes: Uint8Array;
-  /** In the order of their addresses, neighbours not joined; places are those that `read` takes. */
+  /** In the order of their addresses, neighbours joined or not; places are those that `read` takes. */
   ranges(): Iterable<MemoryRange>;
   readonly read: ReadAt;
 }
@@ -86,7 +86,7 @@ function arePhysical(ranges: readonly CoreRange[]): boolean {
  * the one that begins first gives it.
  */
 function inAddressOrder(ranges: readonly MemoryRange[]): MemoryRange[] {
-  const ordered: MemoryRange[] = [];
+  const ordered: (MemoryRange & { end: number })[] = [];
   let reached = 0n;
   for (const range of ranges.toSorted((a, b) => compare(a.address, b.address))) {
     const address = range.address < reached ? reached : range.address;
@@ -96,7 +96,10 @@ function inAddressOrder(ranges: readonly MemoryRange[]): MemoryRange[] {
     const room = ADDRESS_SPACE_END - address;
     if (BigInt(end - start) > room) end = start + Number(room);
     if (start >= end) continue;
-    ordered.push({ start, end, address });
+    const last = ordered.at(-1);
+    // Neighbours here and there are one: a process has its memory in many small pieces.
+    if (last?.end === start && address === reached) last.end = end;
+    else ordered.push({ start, end, address });
     reached = address + BigInt(end - start);
   }
   return ordered;

@@ -31,7 +31,7 @@ export async function memoryOf(
     return spoolMemory(known.parts(file.pieces(), options), await spool(), options);
   } else if (known) {
     const apart = await known.open(read, byteLength, options);
-    return spoolMemory(apart.parts(signal), await spool(), options);
+    if (apart) return spoolMemory(apart.parts(signal), await spool(), options);
   }
   const fault = `is of format ${JSON.stringify(format)}, whose memory cannot be taken out of it`;
   throw new PagefoldError("FORMAT", `${name}: ${fault}`);
