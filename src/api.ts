@@ -6,20 +6,21 @@ import type {
   InspectOptions,
   InspectReport,
   OperationOptions,
+  SealedOptions,
   UnpackOptions,
   UnpackReport,
   VerifyOptions,
   VerifyReport,
 } from "./archiveapi.ts";
+import type { SealKey } from "./core/seal.ts";
 import type { Explanation } from "./explainapi.ts";
-import type { PageSink, PageSource } from "./image/image.ts";
+import type { PageSource } from "./image/image.ts";
 import type { Compression } from "./image/opened.ts";
+import type { Decoder, Encoder, EncoderOptions, Level } from "./streamapi.ts";
 import type { FrameCounts } from "./wire/imagehead.ts";
 
 export type * from "./archiveapi.ts";
-
-/** Names of the compression levels. `store` folds pages but compresses nothing. */
-export type Level = "store" | "fast" | "balanced" | "small";
+export type * from "./streamapi.ts";
 
 /** How an engine is opened. */
 export interface EngineOptions {
@@ -78,6 +79,12 @@ export type PackOutput =
 
 /** How to pack, or to append. */
 export interface PackOptions extends OperationOptions {
+  /**
+   * Seals a new archive: without these 32 bytes nobody reads it, and whoever changes it is found
+   * out. For an archive that is appended to, its key. The bytes of a sealed archive are not the
+   * same ones twice.
+   */
+  key?: SealKey | undefined;
   /** Default: "balanced". */
   level?: Level | undefined;
   /** Store only what is not in this image either; reading then needs it again. */
@@ -138,47 +145,14 @@ export interface PackReport {
   unlistedPages: number;
 }
 
-/** Rounds of pages into a stream of bytes; all its images share one scope. */
-export interface Encoder extends AsyncDisposable {
-  /**
-   * One round of an image: all frames, or those whose bit is set in `dirty` (bit i of byte i >> 3
-   * is frame i). The first call with a name begins the image and has all frames. Rounds of one
-   * encoder run one after another; one that is aborted, fails or is not read to its end ends the
-   * encoder. Nothing is made far ahead of what is taken.
-   */
-  stream(
-    name: string,
-    source: PageSource,
-    options?: { dirty?: Uint8Array; signal?: AbortSignal },
-  ): AsyncIterable<Uint8Array<ArrayBuffer>>;
-  /** The index and the footer, after which the concatenation of all bytes is an archive. */
-  finish(): AsyncIterable<Uint8Array<ArrayBuffer>>;
-  /** Gives its memory back to the engine; a round that runs rejects. */
-  close(): Promise<void>;
-}
-
-/** How an encoder encodes. Default: "balanced". */
-export interface EncoderOptions {
-  /** See `Level`. */
-  level?: Level;
-}
-
-/** Takes the bytes of an encoder and fills sinks. */
-export interface Decoder extends AsyncDisposable {
-  /**
-   * Reads `bytes` to their end. `sinkOf` is asked once for each image. Resolves when every round
-   * that was begun is complete and its image checksum agrees; rejects with MISMATCH if not, and
-   * with DAMAGED for a stream that is cut elsewhere. It need not have been finished: then only the
-   * sender knows whether there is more to come. Clusters that later rounds may name are kept,
-   * compressed, in memory and in a file without a name in the system's temporary directory.
-   */
-  decode(
-    bytes: AsyncIterable<Uint8Array>,
-    sinkOf: (name: string, frameCount: number | undefined) => PageSink | Promise<PageSink>,
-    options?: { signal?: AbortSignal },
-  ): Promise<void>;
-  /** Ends what it decodes; that rejects. */
-  close(): Promise<void>;
+/** How to repack. */
+export interface RepackOptions extends OperationOptions, SealedOptions {
+  /** Images to leave out. */
+  drop?: readonly string[];
+  /** Default: "balanced". */
+  level?: Level | undefined;
+  /** What the new archive is sealed with; false: with nothing. Default: `key`. */
+  newKey?: SealKey | false | undefined;
 }
 
 /** The engine: a pool of workers over one shared memory. */
@@ -195,7 +169,7 @@ export interface Engine extends AsyncDisposable {
   ): Promise<PackReport>;
   /**
    * Adds images to an archive, which stays as it was on any failure. As `pack`, and LOCKED, FORMAT,
-   * DAMAGED.
+   * DAMAGED, KEY.
    */
   append(
     archivePath: string,
@@ -204,10 +178,10 @@ export interface Engine extends AsyncDisposable {
   ): Promise<PackReport>;
   /**
    * Writes images to files below `directory`, each complete or not at all. OUTPUT, FORMAT, DAMAGED,
-   * MISMATCH, BASE, RANGE (a name that is not there, or must not become a path).
+   * MISMATCH, KEY, BASE, RANGE (a name that is not there, or must not become a path).
    */
   unpack(input: ArchiveInput, directory: string, options?: UnpackOptions): Promise<UnpackReport>;
-  /** Reads everything and compares every checksum. FORMAT when it is no archive, BASE. */
+  /** Reads everything and compares every checksum. FORMAT when it is no archive, KEY, BASE. */
   verify(input: ArchiveInput, options?: VerifyOptions): Promise<VerifyReport>;
   /**
    * Surveys images as packing them together would see them; writes nothing. `name` is for reports.
@@ -226,15 +200,10 @@ export interface Engine extends AsyncDisposable {
     options?: ExplainOptions,
   ): Promise<Explanation>;
   /**
-   * Writes the live content of an archive anew, without the images named in `drop`, compressed at
-   * `level` (default: "balanced"). As `pack`, and FORMAT, DAMAGED, RANGE, BASE (an image was made
-   * against one).
+   * Writes the live content of an archive anew. As `pack`, and FORMAT, DAMAGED, KEY, RANGE, BASE
+   * (an image was made against one).
    */
-  repack(
-    archivePath: string,
-    output: PackOutput,
-    options?: OperationOptions & { drop?: readonly string[]; level?: Level | undefined },
-  ): Promise<PackReport>;
+  repack(archivePath: string, output: PackOutput, options?: RepackOptions): Promise<PackReport>;
   /** Takes memory of the engine until it is closed. LIMIT when there is not enough. */
   encoder(options?: EncoderOptions): Encoder;
   /** Works in the calling thread and takes no memory of the engine. */

@@ -1,5 +1,6 @@
 // The public types of an archive that is open for reading, of operations that only read, and those
 // that operations share; api.ts has those of the engine.
+import type { SealKey } from "./core/seal.ts";
 import type { MemoryFormat } from "./image/convert.ts";
 import type { PageSource } from "./image/image.ts";
 import type { Compression, DumpCompression } from "./image/opened.ts";
@@ -27,18 +28,27 @@ export interface OperationOptions {
   onWarning?: ((message: string) => void) | undefined;
 }
 
+/** Options that everything takes that reads an archive. */
+export interface SealedOptions {
+  /**
+   * Key of a sealed archive: 32 bytes, or a secret key object (of which no copy is made). KEY when
+   * it is missing, another one, or given for an archive that is not sealed.
+   */
+  key?: SealKey | undefined;
+}
+
 /** An image that is not in the archive: a file, or one image of another archive. */
 export type BaseInput =
   | {
       /** In any format that goes into archives. */
       path: string;
     }
-  | {
+  | ({
       /** Path of the other archive. */
       archive: string;
       /** Of the image in it, which must not have been made against a base itself. */
       name: string;
-    };
+    } & SealedOptions);
 
 /** Frames that cannot be had, and why. */
 export interface LostRange {
@@ -58,7 +68,7 @@ export type ArchiveInput =
   | { /** All of them, in pieces of any size; read forwards. */ bytes: AsyncIterable<Uint8Array> };
 
 /** What to unpack, and what to do with what is in the way or damaged. */
-export interface UnpackOptions extends OperationOptions {
+export interface UnpackOptions extends OperationOptions, SealedOptions {
   /** Images to unpack; default all. */
   names?: readonly string[] | undefined;
   /** The image that the unpacked ones were made against. */
@@ -87,7 +97,7 @@ export interface UnpackReport {
 }
 
 /** How to verify. Images made against a base need it. */
-export interface VerifyOptions extends OperationOptions {
+export interface VerifyOptions extends OperationOptions, SealedOptions {
   /** The image that they were made against. */
   base?: BaseInput | undefined;
 }

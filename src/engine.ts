@@ -14,6 +14,7 @@ import type {
   PackOptions,
   PackOutput,
   PackReport,
+  RepackOptions,
   UnpackOptions,
   UnpackReport,
   VerifyOptions,
@@ -26,7 +27,7 @@ import { type Destination, openDestination } from "./archive/destination.ts";
 import { openEncoder } from "./archive/encoder.ts";
 import { inspectImages } from "./archive/inspectimages.ts";
 import { packInto } from "./archive/pack.ts";
-import { type RepackOptions, repackInto } from "./archive/repack.ts";
+import { repackInto } from "./archive/repack.ts";
 import { openDecoder, type StreamParts } from "./archive/streamdecoder.ts";
 import { unpackArchive } from "./archive/unpack.ts";
 import { type UnpackHook, unpackAs } from "./archive/unpackas.ts";
@@ -97,7 +98,7 @@ class PagefoldEngine implements Engine {
     output: PackOutput,
     options: PackOptions = {},
   ): Promise<PackReport> {
-    const destination = await openDestination(output, this.resources.checksum);
+    const destination = await openDestination(output, this.resources.checksum, options.key);
     return this.packTo(inputs, destination, options);
   }
 
@@ -107,7 +108,7 @@ class PagefoldEngine implements Engine {
     options: PackOptions = {},
   ): Promise<PackReport> {
     const names = inputs.map(({ name }) => name);
-    const destination = await openAppend(this.resources, archivePath, names, options.signal);
+    const destination = await openAppend(this.resources, archivePath, names, options);
     return this.packTo(inputs, destination, options);
   }
 
@@ -147,10 +148,8 @@ class PagefoldEngine implements Engine {
     options: ExplainOptions = {},
   ): Promise<Explanation> {
     const observer = new Explainer(inputs.length);
-    const nowhere = await openDestination(
-      { write: async () => undefined },
-      this.resources.checksum,
-    );
+    const to = { write: async () => undefined };
+    const nowhere = await openDestination(to, this.resources.checksum, undefined);
     const { wasm } = this.streamParts;
     const settings = { ...options, observer, wasm };
     return observer.explanation(
@@ -163,7 +162,9 @@ class PagefoldEngine implements Engine {
     output: PackOutput,
     options: RepackOptions = {},
   ): Promise<PackReport> {
-    const destination = await openDestination(output, this.resources.checksum);
+    const { key, newKey = key } = options;
+    const sealedWith = newKey === false ? undefined : newKey;
+    const destination = await openDestination(output, this.resources.checksum, sealedWith);
     return repackInto(this.resources, archivePath, destination, options);
   }
 

@@ -2,6 +2,7 @@
 // committed end, and one superblock makes them count.
 import { type FileHandle, open } from "node:fs/promises";
 import { PagefoldError, reasonOf } from "../core/errors.ts";
+import type { SealKey } from "../core/seal.ts";
 import { BATCH_PAGES, slabPart } from "../core/slab.ts";
 import { NO_ORDINAL, type Scope } from "../dedup/scope.ts";
 import { takeLock } from "../image/lock.ts";
@@ -18,14 +19,14 @@ import { type FileAccess, openFileAccess } from "./bytesource.ts";
 import { commitState } from "./commit.ts";
 import type { Destination } from "./destination.ts";
 import type { DirectoryIndex } from "./index.ts";
-import { openIndex } from "./openindex.ts";
+import { type OpenedIndex, openIndex } from "./openindex.ts";
 
 /** Opens the archive at `path` as a destination. Nothing of it changes before the commit. */
 export async function openAppend(
   resources: EngineResources,
   path: string,
   names: readonly string[],
-  signal: AbortSignal | undefined,
+  { key, signal }: { key?: SealKey | undefined; signal?: AbortSignal | undefined },
 ): Promise<Destination> {
   const lock = await takeLock(path, `${path}.lock`, "is appending");
   let handle: FileHandle | undefined;
@@ -38,12 +39,13 @@ export async function openAppend(
   };
   try {
     access = await openFileAccess(path);
-    const { index } = await openIndex(access, path, signal);
+    const opened = await openIndex(access, path, signal, key);
+    const { index } = opened;
     refuseKnownNames(index, path, names);
     handle = await open(path, "r+").catch((error) => {
       throw new PagefoldError("OUTPUT", `${path}: ${reasonOf(error)}`, { cause: error });
     });
-    return await appendTo(resources, path, handle, index, release);
+    return await appendTo(resources, path, handle, opened, release);
   } catch (error) {
     await release();
     throw error;
@@ -61,7 +63,7 @@ async function appendTo(
   resources: EngineResources,
   path: string,
   handle: FileHandle,
-  index: DirectoryIndex,
+  { index, seal }: OpenedIndex,
   release: () => Promise<void>,
 ): Promise<Destination> {
   const { fd } = handle;
@@ -69,7 +71,7 @@ async function appendTo(
   const { state, directory } = index;
   // A piped archive is valid by the footer at its end, which new batches would hide.
   const begun = state.generation === 0 ? { ...state, generation: 1 } : state;
-  if (begun !== state) await commitState(fd, path, begun, checksum);
+  if (begun !== state) await commitState(fd, path, begun, checksum, seal);
   let pageCount = 0;
   for await (const { fingerprints } of index.contents()) {
     pageCount += fingerprints.length / FINGERPRINT_BYTES;
@@ -80,10 +82,11 @@ async function appendTo(
     clusterFd: fd,
     generation: begun.generation + 1,
     start: { byteOffset: state.committedLength, generation: begun.generation, directory },
+    seal,
     pageCount,
     learn: (session) => learnContents(resources, session.scope, index, fd),
     async commit(committed: ArchiveState) {
-      await commitState(fd, path, committed, checksum);
+      await commitState(fd, path, committed, checksum, seal);
       validLength = committed.committedLength;
     },
     async discard() {

@@ -114,11 +114,11 @@ async function openFile(path: string, options: OpenOptions): Promise<BaseImage> 
   };
 }
 
-async function openArchived({ archive: path, name }: { archive: string; name: string }) {
+async function openArchived({ archive: path, name, key }: Extract<BaseInput, { name: string }>) {
   const access = await openFileAccess(path);
   const close = () => access.close();
   try {
-    const { index } = await openIndex(access, path);
+    const { index } = await openIndex(access, path, undefined, key);
     const number = index.images.findIndex(({ head }) => head.name === name);
     if (number < 0) {
       throw new PagefoldError("RANGE", `${path}: there is no image ${JSON.stringify(name)}`);

@@ -37,11 +37,12 @@ export async function openBaseFile(
   if ("path" in input) {
     return { name: input.path, file: await openAnyOrder(input.path, { signal, wasm }) };
   }
-  const { archive, name } = input;
+  const { archive, name, key } = input;
   const directory = await mkdtemp(join(tmpdir(), "pagefold-base-"));
   try {
     const { images } = await unpackArchive(resources, archive, directory, {
       names: [name],
+      key,
       signal,
       asContent: true,
     });

@@ -5,6 +5,7 @@ import { type FileHandle, open, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { RandomAccess } from "../api.ts";
 import { PagefoldError, reasonOf } from "../core/errors.ts";
+import type { ClusterSeals } from "../core/seal.ts";
 import type { ClusterPlace } from "../wire/indexhead.ts";
 import type { ClusterEntry } from "../wire/records.ts";
 
@@ -21,6 +22,8 @@ interface Segment {
 export class ClusterStore implements RandomAccess, AsyncDisposable {
   /** Bytes kept so far. */
   size = 0;
+  /** What opens them, if they are sealed; they are kept as they came. */
+  seals: ClusterSeals | undefined;
   private readonly memoryBytes: number;
   private readonly directory: string;
   private readonly blocks: Uint8Array[] = [];

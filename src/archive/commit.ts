@@ -4,6 +4,7 @@ import { fdatasync, write } from "node:fs";
 import { promisify } from "node:util";
 import { PagefoldError, reasonOf } from "../core/errors.ts";
 import type { Checksum } from "../wire/checksum.ts";
+import type { ArchiveSeal } from "../wire/seal.ts";
 import { type ArchiveState, encodeSuperblock, SUPERBLOCK_BYTES } from "../wire/superblock.ts";
 
 const sync = promisify(fdatasync);
@@ -15,8 +16,9 @@ export async function commitState(
   path: string,
   state: ArchiveState,
   checksum: Checksum,
+  seal: ArchiveSeal | undefined,
 ): Promise<void> {
-  const block = encodeSuperblock(state, checksum);
+  const block = encodeSuperblock(state, checksum, seal?.mark);
   try {
     await sync(fd);
     await writeAt(fd, block, 0, block.length, (state.generation % 2) * SUPERBLOCK_BYTES);

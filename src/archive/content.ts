@@ -3,10 +3,12 @@
 import type { RandomAccess } from "../api.ts";
 import { PagefoldError } from "../core/errors.ts";
 import { PAGE_BYTES } from "../core/page.ts";
+import { ClusterKeys } from "../core/seal.ts";
 import type { PageSource } from "../image/image.ts";
 import { FINGERPRINT_BYTES } from "../kernels/abi.ts";
 import { decodeCluster, itemRange } from "../pool/decodecluster.ts";
 import { applyDelta, type DeltaReference, readReferences } from "../pool/deltaitem.ts";
+import { openCluster } from "../pool/sealedcluster.ts";
 import type { ClusterPlace } from "../wire/indexhead.ts";
 import { readRange } from "./bytesource.ts";
 import type { DecodeMemory } from "./decodememory.ts";
@@ -30,11 +32,16 @@ export interface ReadOptions {
 
 export class ClusterReader {
   private readonly access: RandomAccess;
-  private readonly index: Pick<ArchiveIndex, "placeOf">;
+  private readonly index: Pick<ArchiveIndex, "placeOf" | "seals">;
   private readonly memory: DecodeMemory;
+  private keys: ClusterKeys | undefined;
   private readonly contents = new RecentlyUsed<number, ClusterContent>(CACHED_CLUSTERS);
 
-  constructor(access: RandomAccess, index: Pick<ArchiveIndex, "placeOf">, memory: DecodeMemory) {
+  constructor(
+    access: RandomAccess,
+    index: Pick<ArchiveIndex, "placeOf" | "seals">,
+    memory: DecodeMemory,
+  ) {
     this.access = access;
     this.index = index;
     this.memory = memory;
@@ -62,7 +69,14 @@ export class ClusterReader {
     const { encoded, content, decoder } = memory.ptr;
     const target = (): number => content;
     memory.bytes.set(bytes, encoded);
-    const decoded = decodeCluster(memory, cluster, encoded, bytes.length, target, decoder);
+    const { seals } = this.index;
+    // A stream learns of more seals on its way.
+    if (seals && this.keys?.seals !== seals) this.keys = new ClusterKeys(seals);
+    const keys = seals && this.keys;
+    let { length } = bytes;
+    if (keys) length = openCluster(memory, keys, cluster, encoded, length, decoder);
+    const wasSealed = keys !== undefined;
+    const decoded = decodeCluster(memory, cluster, encoded, length, target, decoder, wasSealed);
     const { contentBytes, itemCount, isDeltas } = decoded;
     if (itemCount !== place.itemCount || isDeltas !== place.isDeltas) {
       damaged(`cluster ${cluster}`, `${itemCount} items, the index says ${place.itemCount}`);

@@ -1,8 +1,10 @@
 // Where a stream of batches ends up: a new file, somebody's stream, or (append.ts) an archive that
 // grows. Whatever happens, `discard` leaves nothing half written.
 import type { PackOutput } from "../api.ts";
+import { keyObject, type SealKey } from "../core/seal.ts";
 import { SparseFile } from "../image/sparsefile.ts";
 import type { Checksum } from "../wire/checksum.ts";
+import { ArchiveSeal } from "../wire/seal.ts";
 import type { ArchiveState } from "../wire/superblock.ts";
 import { type ByteSink, fileSink, streamSink } from "./bytesink.ts";
 import { commitState } from "./commit.ts";
@@ -15,6 +17,8 @@ export interface Destination {
   readonly clusterFd: number | undefined;
   readonly generation: number;
   readonly start: WriterStart | undefined;
+  /** With what it is sealed. */
+  readonly seal: ArchiveSeal | undefined;
   /** Pages that are stored there already. */
   readonly pageCount: number;
   /** Makes what is stored there known to a new session. */
@@ -26,8 +30,10 @@ export interface Destination {
 export async function openDestination(
   output: PackOutput,
   checksum: Checksum,
+  key: SealKey | undefined,
 ): Promise<Destination> {
-  const nothing = { start: undefined, pageCount: 0, learn: async () => undefined };
+  const seal = key && ArchiveSeal.create(keyObject(key));
+  const nothing = { start: undefined, pageCount: 0, seal, learn: async () => undefined };
   if ("write" in output) {
     return {
       ...nothing,
@@ -45,7 +51,7 @@ export async function openDestination(
     clusterFd: file.fd,
     generation: 1,
     async commit(state) {
-      await commitState(file.fd, output.path, state, checksum);
+      await commitState(file.fd, output.path, state, checksum, seal);
       await file.commit(state.committedLength);
     },
     discard: () => file.discard(),

@@ -2,10 +2,12 @@
 // all calls in a row are a stream that a decoder follows, and with `finish` an archive.
 import type { Encoder, EncoderOptions } from "../api.ts";
 import { PagefoldError } from "../core/errors.ts";
+import { keyObject } from "../core/seal.ts";
 import type { PageSource } from "../image/image.ts";
 import type { Batch } from "../pipeline/batch.ts";
 import type { EngineResources } from "../pipeline/resources.ts";
 import { faultOfName } from "../wire/imagehead.ts";
+import { ArchiveSeal } from "../wire/seal.ts";
 import { streamSink } from "./bytesink.ts";
 import { EncodedImage } from "./encodedimage.ts";
 import { FoldSession } from "./fold.ts";
@@ -41,6 +43,7 @@ class StreamEncoder implements Encoder {
       clusterFd: undefined,
       isReadOnce: true,
       hasRounds: true,
+      seal: options.key && ArchiveSeal.create(keyObject(options.key)),
       previousOf: (batch, page) => this.previousOf(batch, page),
     });
   }

@@ -17,6 +17,7 @@ import { IMAGE_CHECKSUM_SCRATCH_BYTES, ImageChecksum } from "../pipeline/imagech
 import type { FillPages, Pipeline } from "../pipeline/pipeline.ts";
 import type { EngineResources } from "../pipeline/resources.ts";
 import type { ImageHead } from "../wire/imagehead.ts";
+import type { ArchiveSeal } from "../wire/seal.ts";
 import type { ByteSink } from "./bytesink.ts";
 import { StreamWriter, type WriterStart } from "./writer.ts";
 
@@ -25,6 +26,7 @@ export interface FoldOptions extends Omit<FoldPartsOptions, "output"> {
   /** True if images may have more than one round. */
   readonly hasRounds?: boolean | undefined;
   readonly start?: WriterStart | undefined;
+  readonly seal?: ArchiveSeal | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -49,6 +51,7 @@ export class FoldSession {
     this.writer = new StreamWriter(options.sink, checksum, {
       start: options.start,
       hasRounds: options.hasRounds,
+      sealing: options.seal && { seal: options.seal, pool: resources.pool },
     });
     this.imageCount = this.writer.imageCount;
     this.parts = openFoldParts(resources, { ...options, output: this.writer });

@@ -4,7 +4,7 @@ import { ByteReader } from "../core/bytes.ts";
 import { PagefoldError } from "../core/errors.ts";
 import { MAX_IMAGES } from "../core/limits.ts";
 import { ImageChecksum } from "../pipeline/imagechecksum.ts";
-import { BatchType } from "../wire/batch.ts";
+import { type BatchHeader, BatchType } from "../wire/batch.ts";
 import { loadChecksum } from "../wire/checksum.ts";
 import { decodeEndHead, decodeImageHead, type ImageHead } from "../wire/imagehead.ts";
 import { decodeContents, decodeDirectory, decodeLeaf, decodePlaces } from "../wire/indexhead.ts";
@@ -109,7 +109,7 @@ class Follower {
       case BatchType.IMAGE:
         return this.begin(decodeImageHead(head, what), what);
       case BatchType.PAGES:
-        return this.pages(head, header.bodyBytes, what);
+        return this.pages(head, header, what);
       case BatchType.END:
         return this.end(head, what);
       // Of the index only its form is checked: everything it says was said before.
@@ -120,7 +120,7 @@ class Follower {
       case BatchType.CONTENTS:
         return void decodeContents(head, what);
       case BatchType.DIRECTORY:
-        return void decodeDirectory(head, what);
+        return this.directory(head, what);
       case BatchType.FOOTER:
         return undefined;
     }
@@ -141,14 +141,16 @@ class Follower {
     this.images.set(image, target && new StreamedImage(head, target, this.store, keepsGoing));
   }
 
-  private async pages(head: Uint8Array, bodyBytes: number, what: string): Promise<void> {
-    const pages = readPagesHead(new ByteReader(head, what), bodyBytes);
+  private async pages(head: Uint8Array, header: BatchHeader, what: string): Promise<void> {
+    const pages = readPagesHead(new ByteReader(head, what), header.bodyBytes);
     const { store, reader, options } = this;
     const { firstCluster, clusters } = pages;
     const isNext = firstCluster === store.clusterCount;
     if (!isNext && (!options.onFault || firstCluster < store.clusterCount)) {
       damaged(what, `cluster ${firstCluster} where ${store.clusterCount} was expected`);
     }
+    reader.sessions.clustersFrom(firstCluster, header);
+    store.seals = reader.sessions.seals;
     for (const [i, entry] of clusters.entries()) {
       await store.add(firstCluster + i, entry, await reader.body(entry.byteLength));
     }
@@ -156,6 +158,12 @@ class Follower {
     if (!image) return;
     await image.pages(pages, this.writer, options.signal);
     this.visitor.advance?.(image, pages.frameCount);
+  }
+
+  private directory(head: Uint8Array, what: string): void {
+    const { sessions } = this.reader;
+    const directory = decodeDirectory(head, what, sessions.isSealed);
+    if (!sessions.agreeWith(directory.sessions)) damaged(what, "names other writing sessions");
   }
 
   private async end(head: Uint8Array, what: string): Promise<void> {

@@ -3,6 +3,7 @@
 import { PagefoldError } from "../core/errors.ts";
 import { MAX_FRAMES } from "../core/limits.ts";
 import { pagesFor } from "../core/page.ts";
+import type { ClusterSeals } from "../core/seal.ts";
 import { FINGERPRINT_BYTES } from "../kernels/abi.ts";
 import { BatchType } from "../wire/batch.ts";
 import { decodeEndHead, decodeImageHead, type EndHead, type ImageHead } from "../wire/imagehead.ts";
@@ -13,13 +14,13 @@ import {
   decodeDirectory,
   decodeLeaf,
   decodePlaces,
-  type IndexPointer,
   type LeafHead,
   type PlacesHead,
 } from "../wire/indexhead.ts";
 import { RecordKind, type Run } from "../wire/records.ts";
 import { type ArchiveState, STREAM_HEAD_BYTES } from "../wire/superblock.ts";
 import type { IndexBatches } from "./indexbatches.ts";
+import { checkCovered, coveredBy, pointerAt } from "./indexpointers.ts";
 import { RecentlyUsed } from "./recentlyused.ts";
 
 /** Inflated bytes of leaves, and of places, that are kept decoded. */
@@ -44,6 +45,8 @@ export interface ArchiveIndex {
   /** By image number. */
   readonly images: readonly IndexedImage[];
   readonly clusterCount: number;
+  /** What opens the clusters, if they are sealed. */
+  readonly seals: ClusterSeals | undefined;
   /** The leaf that covers `frame`, which is a frame of the image. */
   leafAt(image: number, frame: number, signal?: AbortSignal): Promise<IndexLeaf>;
   placeOf(cluster: number, signal?: AbortSignal): Promise<ClusterPlace>;
@@ -83,6 +86,7 @@ export class DirectoryIndex implements ArchiveIndex {
   readonly state: ArchiveState;
   readonly directory: DirectoryHead;
   readonly images: readonly IndexedImage[];
+  readonly seals: ClusterSeals | undefined;
   private readonly batches: IndexBatches;
   private readonly leaves = new RecentlyUsed<number, LeafHead>(CACHED_HEAD_BYTES);
   private readonly places = new RecentlyUsed<number, PlacesHead>(CACHED_HEAD_BYTES);
@@ -92,6 +96,8 @@ export class DirectoryIndex implements ArchiveIndex {
     this.directory = directory;
     this.batches = batches;
     this.images = directory.images.map(describeImage);
+    const { sessions = [] } = directory;
+    this.seals = batches.seal?.clusterSeals(sessions);
     const names = new Set(this.images.map(({ head }) => head.name));
     if (names.size !== this.images.length) damaged("directory", "two images have one name");
     checkCovered(directory.places, directory.clusterCount, "places of clusters");
@@ -106,7 +112,8 @@ export class DirectoryIndex implements ArchiveIndex {
   ): Promise<DirectoryIndex> {
     const pointer = { byteOffset: state.directoryOffset, byteLength: state.directoryLength };
     const { head, what, sequence } = await batches.load(BatchType.DIRECTORY, pointer, signal);
-    const directory = decodeDirectory(head, what);
+    const directory = decodeDirectory(head, what, batches.seal !== undefined);
+    batches.seal?.admit(directory.sessions ?? []);
     // Itself and the footer are counted.
     if (directory.batchCount !== sequence + 2) damaged(what, `${directory.batchCount} batches`);
     return new DirectoryIndex(state, directory, batches);
@@ -224,28 +231,6 @@ function checkLeafRun(run: Run, what: string, clusterCount: number, isBased: boo
     default:
       damaged(what, `record kind ${run.kind}`);
   }
-}
-
-function coveredBy(pointers: readonly IndexPointer[]): number {
-  const last = pointers.at(-1);
-  return last ? last.first + last.count : 0;
-}
-
-function checkCovered(pointers: readonly IndexPointer[], count: number, what: string): void {
-  const covered = coveredBy(pointers);
-  if (covered !== count) damaged("directory", `${covered} of ${count} ${what}`);
-}
-
-/** The pointer that covers `wanted`; pointers cover everything from 0 on without gap. */
-function pointerAt(pointers: readonly IndexPointer[], wanted: number): IndexPointer {
-  let low = 0;
-  let high = pointers.length - 1;
-  while (low < high) {
-    const middle = (low + high + 1) >> 1;
-    if (pointers[middle].first <= wanted) low = middle;
-    else high = middle - 1;
-  }
-  return pointers[low];
 }
 
 function damaged(what: string, reason: string): never {

@@ -10,13 +10,14 @@ import {
   decodeHead,
 } from "../wire/batch.ts";
 import type { Checksum } from "../wire/checksum.ts";
+import type { ArchiveSeal } from "../wire/seal.ts";
 import { type ByteWindow, readRange } from "./bytesource.ts";
 
 export interface IndexBatch {
   /** "LEAF batch 12", for messages. */
   readonly what: string;
   readonly sequence: number;
-  /** Inflated. */
+  /** Opened and inflated. */
   readonly head: Uint8Array;
 }
 
@@ -24,11 +25,19 @@ export class IndexBatches {
   private readonly access: RandomAccess;
   private readonly tail: ByteWindow;
   private readonly checksum: Checksum;
+  /** Undefined for an archive that is not sealed. */
+  readonly seal: ArchiveSeal | undefined;
 
-  constructor(access: RandomAccess, tail: ByteWindow, checksum: Checksum) {
+  constructor(
+    access: RandomAccess,
+    tail: ByteWindow,
+    checksum: Checksum,
+    seal: ArchiveSeal | undefined,
+  ) {
     this.access = access;
     this.tail = tail;
     this.checksum = checksum;
+    this.seal = seal;
   }
 
   /** The batch that `pointer` names, which must be of this type and length. Throws DAMAGED. */
@@ -50,7 +59,8 @@ export class IndexBatches {
     if (header.type !== type || BATCH_HEADER_BYTES + header.headBytes !== byteLength) {
       throw new PagefoldError("DAMAGED", `${what}: not what the index says of it`);
     }
-    const head = decodeHead(header, bytes, bytes.subarray(BATCH_HEADER_BYTES), this.checksum);
+    const { checksum, seal } = this;
+    const head = decodeHead(header, bytes, bytes.subarray(BATCH_HEADER_BYTES), checksum, seal);
     return { what, sequence: header.sequence, head };
   }
 }

@@ -83,14 +83,24 @@ async function fold(
   options: Omit<FoldIntoOptions, "wasm"> & { containers: Containers | undefined },
 ): Promise<Omit<PackReport, "elapsedMs">> {
   const { signal, observer } = options;
-  const { sink, clusterFd, start } = destination;
+  const { sink, clusterFd, start, seal } = destination;
   const files = opened.concat(base?.file);
   const pageCount = totalPages(inputs, files, destination.pageCount);
   const isReadOnce = opened.some((file) => file?.fd === undefined);
   const compared = base && toCompare(opened, options);
   const level = levelParameters(options.level, compared !== undefined);
   const newPages = compared ? CHANGED_PAGES : pageCount;
-  const settled = { newPages, sink, level, pageCount, clusterFd, isReadOnce, start, observer };
+  const settled = {
+    newPages,
+    sink,
+    level,
+    pageCount,
+    clusterFd,
+    isReadOnce,
+    start,
+    seal,
+    observer,
+  };
   const session = resources.arena.allOrNothing(
     () => new FoldSession(resources, { ...settled, signal }),
   );

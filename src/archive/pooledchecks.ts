@@ -7,6 +7,7 @@ import type { EngineResources } from "../pipeline/resources.ts";
 import type { ClusterVerdict, PlacesRegion } from "../pool/task.ts";
 import type { ClusterPlace } from "../wire/indexhead.ts";
 import type { CheckedClusters } from "./checkedclusters.ts";
+import type { ArchiveIndex } from "./index.ts";
 
 /** Tasks that wait for each thread. */
 const TASKS_AHEAD = 3;
@@ -24,15 +25,19 @@ export class PooledChecks {
   private readonly places: PlacesRegion;
   private readonly running = new Set<Promise<unknown>>();
 
-  /** `clusterCount` is what the index says; a batch beyond it is not taken. */
-  constructor(pool: CheckingPool, clusterCount: number, clusters: CheckedClusters) {
+  /** A batch beyond the clusters that the index knows is not taken. */
+  constructor(
+    pool: CheckingPool,
+    { clusterCount, seals }: Pick<ArchiveIndex, "clusterCount" | "seals">,
+    clusters: CheckedClusters,
+  ) {
     const { arena } = pool.resources;
     this.pool = pool;
     this.clusters = clusters;
     this.region = arena.reserve(Math.max(clusterCount, 1) * PLACE_BYTES, "places of clusters");
     const { ptr, byteLength } = this.region;
     arena.bytes.fill(0, ptr, ptr + byteLength);
-    this.places = { session: arena.nextSession(), ptr, count: clusterCount };
+    this.places = { session: arena.nextSession(), ptr, count: clusterCount, seals };
   }
 
   /** True if workers can check clusters up to this one. */

@@ -39,7 +39,8 @@ export class PooledPages {
     this.region = arena.reserve(placesBytes, "places of clusters");
     this.slabs = new SlabPool(arena, slabCount(pool.threads));
     const { ptr } = this.region;
-    this.places = { session: arena.nextSession(), ptr, count: index.clusterCount };
+    const { seals } = index;
+    this.places = { session: arena.nextSession(), ptr, count: index.clusterCount, seals };
   }
 
   /** `fd` and the file of `base` stay open until this is closed. LIMIT when there is no room. */

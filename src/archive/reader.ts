@@ -1,7 +1,8 @@
 // Opens an archive for reading, lazily and in the calling thread: list, cat and random access. The
 // engine's pool is not needed and not known here.
-import type { Archive, ArchivedImage, RandomAccess, VerifyOptions } from "../api.ts";
+import type { Archive, ArchivedImage, RandomAccess, SealedOptions, VerifyOptions } from "../api.ts";
 import { PagefoldError } from "../core/errors.ts";
+import type { SealKey } from "../core/seal.ts";
 import { openFileAccess } from "./bytesource.ts";
 import { ClusterReader } from "./content.ts";
 import { openDecodeMemory } from "./decodememory.ts";
@@ -12,7 +13,7 @@ import { measureUsage } from "./usage.ts";
 import { verifyArchive } from "./verify.ts";
 
 /** How to open an archive. */
-export interface OpenArchiveOptions {
+export interface OpenArchiveOptions extends SealedOptions {
   /** Ends the opening, not what is read later. */
   signal?: AbortSignal;
   /** The kernels: bytes or a file URL, for bundlers. Default: shipped with the package. */
@@ -21,7 +22,7 @@ export interface OpenArchiveOptions {
 
 /**
  * Opens an archive: a file, or anything with positioned reads. FORMAT when it is none, DAMAGED when
- * it is truncated or its directory cannot be read.
+ * it is truncated or its directory cannot be read, KEY.
  */
 export async function openArchive(
   from: string | RandomAccess,
@@ -32,8 +33,9 @@ export async function openArchive(
   const name = file?.path ?? "archive";
   const close = async () => file?.close();
   try {
-    const { index } = await openIndex(access, name, options.signal);
-    return archiveOver(access, name, index, options.wasm, close);
+    const { key, wasm, signal } = options;
+    const { index } = await openIndex(access, name, signal, key);
+    return archiveOver(access, name, index, { key, wasm }, close);
   } catch (error) {
     await close();
     throw error;
@@ -44,7 +46,7 @@ function archiveOver(
   access: RandomAccess,
   name: string,
   index: DirectoryIndex,
-  wasm: Uint8Array | URL | undefined,
+  { key, wasm }: { key: SealKey | undefined; wasm: Uint8Array | URL | undefined },
   release: () => Promise<void>,
 ): Archive {
   const { generation, committedLength } = index.state;
@@ -67,7 +69,7 @@ function archiveOver(
     generation,
     byteLength: committedLength,
     image,
-    verify: (options: VerifyOptions = {}) => verifyArchive(access, name, options, wasm),
+    verify: (options: VerifyOptions = {}) => verifyArchive(access, name, { key, ...options }, wasm),
     usage: (signal) => measureUsage(index, clusters, signal),
     close,
     [Symbol.asyncDispose]: close,

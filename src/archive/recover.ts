@@ -1,6 +1,7 @@
 // An index that goes on where it is damaged: what the archive's own index does not tell any more is
 // taken from a scan of the batches, which happens once and only when it is needed.
 import { PagefoldError } from "../core/errors.ts";
+import type { ClusterSeals } from "../core/seal.ts";
 import type { ClusterPlace } from "../wire/indexhead.ts";
 import type { ArchiveIndex, DirectoryIndex, IndexedImage, IndexLeaf } from "./index.ts";
 import { type ScannedIndex, type ScanSource, scanArchive } from "./scan.ts";
@@ -9,6 +10,7 @@ export class RecoveringIndex implements ArchiveIndex {
   readonly images: readonly IndexedImage[];
   readonly clusterCount: number;
   private readonly own: DirectoryIndex | undefined;
+  private readonly scannedSeals: ClusterSeals | undefined;
   private readonly source: ScanSource;
   private readonly onFault: (fault: string) => void;
   private readonly told = new Set<string>();
@@ -24,6 +26,7 @@ export class RecoveringIndex implements ArchiveIndex {
     this.scanned = scanned && Promise.resolve(scanned);
     this.source = source;
     this.onFault = onFault;
+    this.scannedSeals = scanned?.seals;
     this.images = own?.images ?? scanned?.images ?? [];
     this.clusterCount = own?.clusterCount ?? scanned?.clusterCount ?? 0;
   }
@@ -36,6 +39,10 @@ export class RecoveringIndex implements ArchiveIndex {
   ): Promise<RecoveringIndex> {
     const scanned = own ? undefined : await scanArchive(source, onFault);
     return new RecoveringIndex(own, scanned, source, onFault);
+  }
+
+  get seals(): ClusterSeals | undefined {
+    return this.own ? this.own.seals : this.scannedSeals;
   }
 
   /** True when the archive's own index is used. */

@@ -1,6 +1,6 @@
 // Writes the live content of an archive anew: images that are kept are read page by page and folded
 // again, so that what they share lies together and what nobody uses is left behind.
-import type { Level, OperationOptions } from "../api.ts";
+import type { RepackOptions } from "../api.ts";
 import { PagefoldError } from "../core/errors.ts";
 import type { PageSource } from "../image/image.ts";
 import type { EngineResources } from "../pipeline/resources.ts";
@@ -12,11 +12,6 @@ import type { DirectoryIndex } from "./index.ts";
 import { openIndex } from "./openindex.ts";
 import { type FoldInput, packInto } from "./pack.ts";
 import { readFrames } from "./pages.ts";
-
-export interface RepackOptions extends OperationOptions {
-  drop?: readonly string[];
-  level?: Level | undefined;
-}
 
 /** Folds all images of the archive at `path` but those named in `drop` into `destination`. */
 export async function repackInto(
@@ -30,7 +25,7 @@ export async function repackInto(
     throw error;
   });
   try {
-    const { index } = await openIndex(access, path, options.signal);
+    const { index } = await openIndex(access, path, options.signal, options.key);
     const clusters = new ClusterReader(access, index, openDecodeMemory());
     const inputs = keptImages(index, path, options.drop ?? []).map((image) =>
       archivedInput(index, clusters, image),

@@ -55,7 +55,8 @@ export class RestoreSession {
     };
     const placesBytes = Math.max(index.clusterCount, 1) * PLACE_BYTES;
     const ptr = this.reserve(placesBytes, "places of clusters");
-    this.places = { session: arena.nextSession(), ptr, count: index.clusterCount };
+    const { seals } = index;
+    this.places = { session: arena.nextSession(), ptr, count: index.clusterCount, seals };
     this.scratchPtr = this.reserve(IMAGE_CHECKSUM_SCRATCH_BYTES, "image checksum");
     this.deltas = new Uint8Array(index.clusterCount);
     const firstsPtr = this.reserve(Math.max(index.clusterCount, 1) * 4, "clusters");

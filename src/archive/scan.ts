@@ -5,14 +5,17 @@ import { ByteReader } from "../core/bytes.ts";
 import { PagefoldError } from "../core/errors.ts";
 import { MAX_FRAMES, MAX_IMAGES } from "../core/limits.ts";
 import { PAGE_BYTES, pagesFor } from "../core/page.ts";
+import type { ClusterSeals } from "../core/seal.ts";
 import { BatchType } from "../wire/batch.ts";
 import type { Checksum } from "../wire/checksum.ts";
 import { decodeEndHead, decodeImageHead, type EndHead, type ImageHead } from "../wire/imagehead.ts";
 import type { ClusterPlace } from "../wire/indexhead.ts";
 import { readPagesHead } from "../wire/records.ts";
+import type { ArchiveSeal } from "../wire/seal.ts";
 import { ReadAhead } from "./bytesource.ts";
 import { FrameRuns } from "./frameruns.ts";
 import { type ArchiveIndex, framesOf, type IndexedImage, type IndexLeaf } from "./index.ts";
+import { SealSessions } from "./sealsessions.ts";
 import { type WalkedBatch, walkBatches } from "./walk.ts";
 
 /** Bytes read at a time: heads are small and bodies are skipped. */
@@ -24,6 +27,7 @@ export interface ScanSource {
   /** Where the last batch ends. */
   readonly end: number;
   readonly checksum: Checksum;
+  readonly seal: ArchiveSeal | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -37,10 +41,16 @@ interface ScannedImage {
 export class ScannedIndex implements ArchiveIndex {
   readonly images: readonly IndexedImage[];
   readonly clusterCount: number;
+  readonly seals: ClusterSeals | undefined;
   private readonly runs: readonly FrameRuns[];
   private readonly places: ReadonlyMap<number, ClusterPlace>;
 
-  constructor(images: readonly ScannedImage[], places: ReadonlyMap<number, ClusterPlace>) {
+  constructor(
+    images: readonly ScannedImage[],
+    places: ReadonlyMap<number, ClusterPlace>,
+    seals: ClusterSeals | undefined,
+  ) {
+    this.seals = seals;
     this.images = images.map(describeImage);
     this.runs = images.map(({ runs }) => runs);
     this.places = places;
@@ -71,25 +81,27 @@ export async function scanArchive(
   source: ScanSource,
   onFault: (fault: string) => void,
 ): Promise<ScannedIndex> {
-  const { access, end, checksum, signal } = source;
+  const { access, end, checksum, seal, signal } = source;
   const bytes = new ReadAhead(access, end, WINDOW_BYTES, signal);
   const images: ScannedImage[] = [];
   const places = new Map<number, ClusterPlace>();
-  for await (const batch of walkBatches({ bytes, end, checksum, onFault })) {
+  const sessions = new SealSessions(seal);
+  for await (const batch of walkBatches({ bytes, end, checksum, seal, onFault })) {
     try {
-      takeBatch(batch, images, places);
+      takeBatch(batch, images, places, sessions);
     } catch (error) {
       if (!(error instanceof PagefoldError && error.code === "DAMAGED")) throw error;
       onFault(error.message);
     }
   }
-  return new ScannedIndex(images, places);
+  return new ScannedIndex(images, places, sessions.seals);
 }
 
 function takeBatch(
   batch: WalkedBatch,
   images: ScannedImage[],
   places: Map<number, ClusterPlace>,
+  sessions: SealSessions,
 ): void {
   const { header, head, what } = batch;
   if (header.type === BatchType.IMAGE) {
@@ -100,6 +112,7 @@ function takeBatch(
     imageNumbered(endHead.image, images, what).end = endHead;
   } else if (header.type === BatchType.PAGES) {
     const pages = readPagesHead(new ByteReader(head, what), header.bodyBytes);
+    sessions.clustersFrom(pages.firstCluster, header);
     let byteOffset = batch.bodyOffset;
     pages.clusters.forEach((entry, i) => {
       places.set(pages.firstCluster + i, { byteOffset, ...entry });

@@ -33,7 +33,9 @@ export function openDecoder(parts: StreamParts): Decoder {
         ended: async () => undefined,
       };
       const storeDirectory = tmpdir();
-      await followStream(bytes, visitor, { ...parts, storeDirectory, isOpenEnded: true, signal });
+      const { key } = options;
+      const following = { ...parts, storeDirectory, isOpenEnded: true, key, signal };
+      await followStream(bytes, visitor, following);
     },
     close,
     [Symbol.asyncDispose]: close,

@@ -2,6 +2,7 @@
 // Bodies are read in pieces by whoever wants them; nothing larger than a head or a cluster is held.
 import { PagefoldError } from "../core/errors.ts";
 import { PieceReader } from "../core/piecereader.ts";
+import type { SealKey } from "../core/seal.ts";
 import {
   BATCH_HEADER_BYTES,
   type BatchHeader,
@@ -11,6 +12,7 @@ import {
   decodeHead,
 } from "../wire/batch.ts";
 import type { Checksum } from "../wire/checksum.ts";
+import type { ArchiveSeal } from "../wire/seal.ts";
 import {
   decodeFooter,
   decodeSuperblock,
@@ -18,6 +20,8 @@ import {
   STREAM_HEAD_BYTES,
   SUPERBLOCK_BYTES,
 } from "../wire/superblock.ts";
+import { openSeal } from "./openseal.ts";
+import { SealSessions } from "./sealsessions.ts";
 
 export interface StreamOptions {
   readonly checksum: Checksum;
@@ -27,6 +31,8 @@ export interface StreamOptions {
   readonly onFault?: ((fault: string) => void) | undefined;
   /** True if the stream may end after any batch: its sender says otherwise that it is complete. */
   readonly isOpenEnded?: boolean | undefined;
+  /** Of a sealed archive. */
+  readonly key?: SealKey | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -38,9 +44,14 @@ export interface StreamBatch {
   readonly head: Uint8Array;
 }
 
+const NOT_THE_ONE = "is not the one that belongs there";
+
 export class StreamReader {
   private readonly pieces: PieceReader;
   private readonly options: StreamOptions;
+  private seal: ArchiveSeal | undefined;
+  /** Those of a sealed archive that have been seen. */
+  sessions = new SealSessions(undefined);
   private sequence = 0;
   /** Bytes of the body that nobody has read yet. */
   private unreadBytes = 0;
@@ -111,6 +122,8 @@ export class StreamReader {
     if (head.length < STREAM_HEAD_BYTES) this.truncated();
     const states = blocks.map((block) => decodeSuperblock(block, this.options.checksum));
     const [a, b] = states;
+    this.seal = openSeal(states, this.options.key, "stream");
+    this.sessions = new SealSessions(this.seal);
     if (!a && !b) this.tolerate(damage("both superblocks are damaged"));
     if (a && b) {
       // With one of them damaged only a FOOTER at the end tells how far the archive goes.
@@ -156,7 +169,9 @@ export class StreamReader {
     const { sequence } = this;
     this.sequence = header.sequence + 1;
     try {
-      const head = decodeHead(header, headerBytes, stored, checksum);
+      const head = decodeHead(header, headerBytes, stored, checksum, this.seal);
+      const begins = header.byteOffset === this.footerEnd || sequence === 0;
+      if (!this.sessions.take(header, begins)) this.tolerate(damage(`${what}: ${NOT_THE_ONE}`));
       if (header.sequence !== sequence) {
         this.tolerate(damage(`${what}: number ${sequence} was expected`));
       }

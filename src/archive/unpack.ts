@@ -35,15 +35,15 @@ export async function unpackArchive(
   options: Options & { wasm?: Uint8Array | URL | undefined },
 ): Promise<UnpackReport> {
   const began = performance.now();
-  const { signal } = options;
+  const { key, signal } = options;
   const access = await openFileAccess(path);
   let base: OpenBase | undefined;
   let session: RestoreSession | undefined;
   try {
     const warn = (fault: string): void => options.onWarning?.(`${path}: ${fault}`);
     const { index } = options.keepGoing
-      ? await recoverIndex(access, path, warn, signal)
-      : await openIndex(access, path, signal);
+      ? await recoverIndex(access, path, warn, signal, key)
+      : await openIndex(access, path, signal, key);
     const images = selectImages(index, path, options.names);
     const heads = images.map((image) => index.images[image].head);
     base = await openBaseFor(resources, heads, options);

@@ -23,7 +23,7 @@ export async function unpackStream(
   parts: StreamParts,
 ): Promise<UnpackReport> {
   const began = performance.now();
-  const { signal, keepGoing } = options;
+  const { key, signal, keepGoing } = options;
   await using base = new StreamBase(options.base, signal);
   const unpacking = new StreamUnpacking(directory, options, base);
   const onFault = (fault: string): void => options.onWarning?.(fault);
@@ -32,6 +32,7 @@ export async function unpackStream(
     await followStream(bytes, unpacking, {
       ...parts,
       storeDirectory: directory,
+      key,
       signal,
       onFault: keepGoing ? onFault : undefined,
     });

@@ -9,12 +9,13 @@ import { loadChecksum } from "../wire/checksum.ts";
 import { decodeEndHead, decodeImageHead } from "../wire/imagehead.ts";
 import { decodeContents, decodeDirectory, decodeLeaf, decodePlaces } from "../wire/indexhead.ts";
 import { readPagesHead } from "../wire/records.ts";
-import { type ArchiveState, decodeFooter } from "../wire/superblock.ts";
+import { decodeFooter } from "../wire/superblock.ts";
 import { type BaseImage, openBase } from "./base.ts";
 import { ReadAhead } from "./bytesource.ts";
 import { CheckedClusters, damageIn } from "./checkedclusters.ts";
 import { ClusterReader } from "./content.ts";
 import { openDecodeMemory } from "./decodememory.ts";
+import { isFooterOf } from "./open.ts";
 import { type RecoveredIndex, recoverIndex } from "./openindex.ts";
 import { type CheckingPool, PooledChecks } from "./pooledchecks.ts";
 import { verifyImage } from "./verifyimage.ts";
@@ -39,15 +40,14 @@ export async function verifyArchive(
   const { signal } = options;
   const faults = new FaultList();
   const onFault = (fault: string) => faults.add([fault]);
-  const recovered = await recoverIndex(access, name, onFault, signal);
+  const recovered = await recoverIndex(access, name, onFault, signal, options.key);
   const { index, byteLength } = recovered;
   const memory = openDecodeMemory(wasm);
   const reader = new ClusterReader(access, index, memory);
   await using base = await baseFor(recovered, options, wasm);
   const reading = { signal, base };
   const clusters = new CheckedClusters(reader, reading);
-  const pooled =
-    workers && !base ? new PooledChecks(workers, index.clusterCount, clusters) : undefined;
+  const pooled = workers && !base ? new PooledChecks(workers, index, clusters) : undefined;
   try {
     await checkBatches(access, recovered, { clusters, pooled, faults }, options);
     await faults.settle();
@@ -135,7 +135,7 @@ interface Checks {
 /** Walks all batches: every checksum, every head, every cluster. */
 async function checkBatches(
   access: RandomAccess,
-  { state, byteLength: end }: RecoveredIndex,
+  { state, seal, byteLength: end }: RecoveredIndex,
   checks: Checks,
   { signal, onProgress }: VerifyOptions,
 ): Promise<void> {
@@ -145,7 +145,7 @@ async function checkBatches(
   let last: WalkedBatch | undefined;
   let image = "";
   let toldMs = performance.now();
-  for await (const batch of walkBatches({ bytes, end, checksum, onFault })) {
+  for await (const batch of walkBatches({ bytes, end, checksum, seal, onFault })) {
     last = batch;
     try {
       image = (await checkBatch(batch, bytes, checks)) ?? image;
@@ -161,11 +161,6 @@ async function checkBatches(
   } else if (state && !isFooterOf(state.generation, decodeFooter(last.head, last.what))) {
     onFault(`${last.what}: is not of generation ${state.generation}`);
   }
-}
-
-/** The first append to a piped archive commits it as generation 1 before it adds anything. */
-function isFooterOf(generation: number, footer: ArchiveState): boolean {
-  return footer.generation === generation || (footer.generation === 0 && generation === 1);
 }
 
 /** Checks what is in a batch. Returns the name of the image that begins with it. */
@@ -199,7 +194,7 @@ async function checkBatch(
       return undefined;
     }
     case BatchType.DIRECTORY:
-      decodeDirectory(head, what);
+      decodeDirectory(head, what, header.nonce !== undefined);
       return undefined;
     case BatchType.FOOTER: {
       const { committedLength } = decodeFooter(head, what);

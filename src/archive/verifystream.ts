@@ -19,7 +19,7 @@ export async function verifyStream(
   parts: StreamParts,
 ): Promise<VerifyReport> {
   const began = performance.now();
-  const { signal } = options;
+  const { key, signal } = options;
   await using base = new StreamBase(options.base, signal);
   const meter = new ProgressMeter(options.onProgress, undefined);
   const faults = new Set<string>();
@@ -37,6 +37,7 @@ export async function verifyStream(
   const checkedBytes = await followStream(bytes, visitor, {
     ...parts,
     storeDirectory: tmpdir(),
+    key,
     signal,
     onFault: (fault) => void faults.add(fault),
   });

@@ -10,6 +10,7 @@ import {
   decodeHead,
 } from "../wire/batch.ts";
 import type { Checksum } from "../wire/checksum.ts";
+import type { ArchiveSeal } from "../wire/seal.ts";
 import { STREAM_HEAD_BYTES } from "../wire/superblock.ts";
 import type { ReadAhead } from "./bytesource.ts";
 
@@ -30,6 +31,7 @@ export interface Walk {
   /** Where the last batch ends. */
   readonly end: number;
   readonly checksum: Checksum;
+  readonly seal: ArchiveSeal | undefined;
   /** Told of everything that is not as it should be, one line each. */
   onFault(fault: string): void;
 }
@@ -78,7 +80,7 @@ async function tryBatch(walk: Walk, offset: number): Promise<WalkedBatch | strin
     const endOffset = bodyOffset + header.bodyBytes;
     if (endOffset > walk.end) return `${what} at offset ${offset}: goes on to byte ${endOffset}`;
     const stored = await walk.bytes.bytes(offset + BATCH_HEADER_BYTES, header.headBytes);
-    const head = decodeHead(header, headerBytes, stored, walk.checksum);
+    const head = decodeHead(header, headerBytes, stored, walk.checksum, walk.seal);
     return { what, header, byteOffset: offset, bodyOffset, endOffset, head };
   } catch (error) {
     if (error instanceof PagefoldError && error.code === "DAMAGED") return error.message;

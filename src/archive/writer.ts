@@ -2,22 +2,26 @@
 // once; the bytes follow, several batches at a time where the sink allows it.
 
 import { ByteWriter } from "../core/bytes.ts";
+import type { ClusterSeals } from "../core/seal.ts";
 import type { PagesOutput, PagesPlace } from "../pipeline/pipelineparts.ts";
-import { BATCH_HEADER_BYTES, BatchType, encodeBatch } from "../wire/batch.ts";
+import type { WorkPool } from "../pool/pool.ts";
+import { BatchType, encodeBatch } from "../wire/batch.ts";
 import type { Checksum } from "../wire/checksum.ts";
 import { type EndHead, encodeEndHead, encodeImageHead, type ImageHead } from "../wire/imagehead.ts";
 import { type DirectoryHead, encodeDirectory, type IndexPointer } from "../wire/indexhead.ts";
 import { type PagesHead, writePagesHead } from "../wire/records.ts";
+import type { ArchiveSeal, SealMark } from "../wire/seal.ts";
 import {
   type ArchiveState,
   encodeFooter,
   encodeSuperblock,
-  FOOTER_HEAD_BYTES,
   STREAM_HEAD_BYTES,
   UNCOMMITTED,
 } from "../wire/superblock.ts";
 import type { ByteSink } from "./bytesink.ts";
+import { ClusterSealer } from "./clustersealer.ts";
 import { type HeldBatch, IndexWriter } from "./indexwriter.ts";
+import { footerBytes } from "./open.ts";
 
 /** Where a writer begins: an empty stream, or the committed end of an archive. */
 export interface WriterStart {
@@ -28,6 +32,8 @@ export interface WriterStart {
 
 export interface WriterOptions {
   readonly start?: WriterStart | undefined;
+  /** Of a sealed archive; the clusters are sealed by workers. */
+  readonly sealing?: { readonly seal: ArchiveSeal; readonly pool: WorkPool } | undefined;
   /** True if images may have more than one round. */
   readonly hasRounds?: boolean | undefined;
 }
@@ -56,6 +62,8 @@ export class StreamWriter implements PagesOutput {
   private readonly index: IndexWriter;
   private readonly images: WrittenImage[];
   private readonly pending = new Set<Promise<void>>();
+  private readonly sealer: ClusterSealer | undefined;
+  private readonly mark: SealMark | undefined;
 
   constructor(sink: ByteSink, checksum: Checksum, options: WriterOptions = {}) {
     const start = options.start ?? EMPTY;
@@ -73,12 +81,22 @@ export class StreamWriter implements PagesOutput {
       directory.clusterCount,
       options.hasRounds ?? false,
     );
+    if (options.sealing) {
+      const { seal, pool } = options.sealing;
+      const { sessions = [], batchCount, clusterCount } = directory;
+      this.mark = seal.mark;
+      this.sealer = new ClusterSealer(pool, seal.begin(sessions, batchCount, clusterCount));
+    }
     if (start.byteOffset === 0) this.writeStreamHead();
   }
 
   /** Number that the next image gets. */
   get imageCount(): number {
     return this.images.length;
+  }
+
+  get seals(): ClusterSeals | undefined {
+    return this.sealer?.session.seals;
   }
 
   beginImage(head: ImageHead): void {
@@ -93,7 +111,8 @@ export class StreamWriter implements PagesOutput {
     const writer = new ByteWriter(1024);
     writePagesHead(writer, head);
     this.clusterCount += head.clusters.length;
-    const { bodyOffset, written } = this.batch(BatchType.PAGES, writer.take(), body);
+    const sealed = this.sealer?.seal(head, body);
+    const { bodyOffset, written } = this.batch(BatchType.PAGES, writer.take(), body, sealed);
     this.index.pages(head, bodyOffset, fingerprints, this.images[head.image].isBased);
     for (const held of this.index.takeReady()) this.indexBatch(held);
     return { bodyOffset, written };
@@ -119,7 +138,7 @@ export class StreamWriter implements PagesOutput {
     if (indexOffset < 0) indexOffset = directoryOffset;
     this.batch(BatchType.DIRECTORY, encodeDirectory(this.directory()));
     const directoryLength = this.byteOffset - directoryOffset;
-    const committedLength = this.byteOffset + BATCH_HEADER_BYTES + FOOTER_HEAD_BYTES;
+    const committedLength = this.byteOffset + footerBytes(this.sealer !== undefined);
     const state = { generation, committedLength, directoryOffset, directoryLength, indexOffset };
     this.batch(BatchType.FOOTER, encodeFooter(state));
     await this.flush();
@@ -147,6 +166,7 @@ export class StreamWriter implements PagesOutput {
       }),
       places: this.index.places,
       contents: this.index.contents,
+      ...(this.sealer ? { sessions: [...this.sealer.session.sessions] } : {}),
     };
   }
 
@@ -156,20 +176,30 @@ export class StreamWriter implements PagesOutput {
     pointer.byteLength = this.byteOffset - pointer.byteOffset;
   }
 
-  private batch(type: BatchType, head: Uint8Array, body: Uint8Array = new Uint8Array(0)) {
-    const bytes = encodeBatch(type, this.sequence++, head, body.length, this.checksum);
-    const bodyOffset = this.byteOffset + bytes.length;
-    return { bodyOffset, written: this.write([bytes, body]) };
+  /** `sealed` resolves when the body may be written. */
+  private batch(
+    type: BatchType,
+    head: Uint8Array,
+    body: Uint8Array = new Uint8Array(0),
+    sealed?: Promise<void>,
+  ) {
+    const { byteOffset, sealer } = this;
+    const sealing = sealer && { session: sealer.session, byteOffset };
+    const bytes = encodeBatch(type, this.sequence++, head, body.length, this.checksum, sealing);
+    const bodyOffset = byteOffset + bytes.length;
+    return { bodyOffset, written: this.write([bytes, body], sealed) };
   }
 
   private writeStreamHead(): void {
-    const block = encodeSuperblock(UNCOMMITTED, this.checksum);
+    const block = encodeSuperblock(UNCOMMITTED, this.checksum, this.mark);
     this.write([block, block]);
     if (this.byteOffset !== STREAM_HEAD_BYTES) throw new Error("the head of a stream is 8 KiB");
   }
 
-  private write(parts: readonly Uint8Array[]): Promise<void> {
-    const written = this.sink.write(parts, this.byteOffset);
+  private write(parts: readonly Uint8Array[], sealed?: Promise<void>): Promise<void> {
+    const { sink, sealer, byteOffset } = this;
+    const begin = (): Promise<void> => sink.write(parts, byteOffset);
+    const written = sealer ? sealer.inTurn(sealed, begin) : begin();
     for (const part of parts) this.byteOffset += part.length;
     this.pending.add(written);
     // A failure stays in the set, so that `flush` reports it.

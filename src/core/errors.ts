@@ -9,6 +9,7 @@ export type ErrorCode =
   | "OUTPUT" // an output cannot be written, exists already, or is full
   | "FORMAT" // bytes are not an archive, or of a version or kind we do not read
   | "DAMAGED" // bytes fail their checksum or break a rule of the format
+  | "KEY" // an archive is sealed and its key is missing or another one, or it is not sealed
   | "BASE" // the base image is missing or another one than the archive was made against
   | "MISMATCH" // content is not what its digest says
   | "RANGE" // a name, frame or offset that is not there

@@ -3,6 +3,7 @@
 // side at a time.
 import { CLUSTER_HEADER_BYTES } from "./cluster.ts";
 import { PAGE_BYTES } from "./page.ts";
+import { TAG_BYTES } from "./seal.ts";
 
 /** Pages of one batch: 2 MiB, so that a task is worth its way to a worker and back. */
 export const BATCH_PAGES = 512;
@@ -75,8 +76,8 @@ const parts = {
   runs: BATCH_PAGES * RUN,
   gathered: BATCH_PAGES * FINGERPRINT,
   plain: BATCH_PAGES * 4,
-  // Every page in a cluster of its own, raw: the worst that can be.
-  clusters: BATCH_PAGES * (PAGE_BYTES + CLUSTER_HEADER_BYTES) + 65536,
+  // Every page in a cluster of its own, raw and sealed: the worst that can be.
+  clusters: BATCH_PAGES * (PAGE_BYTES + CLUSTER_HEADER_BYTES + TAG_BYTES) + 65536,
   /** How varied the bytes of each page are, u16, where somebody wants to know. */
   entropy: BATCH_PAGES * 2,
 };

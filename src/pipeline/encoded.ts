@@ -1,5 +1,6 @@
 // The clusters of an encoded batch, as the kernels list them in its slab.
 import type { Arena } from "../core/arena.ts";
+import { TAG_BYTES } from "../core/seal.ts";
 import { slabPart } from "../core/slab.ts";
 import { CLUSTER_ENTRY_BYTES, CLUSTER_IS_DELTAS, CLUSTER_IS_RAW } from "../kernels/abi.ts";
 
@@ -10,6 +11,14 @@ export interface EncodedCluster {
   readonly itemCount: number;
   readonly isDeltas: boolean;
   readonly isRaw: boolean;
+}
+
+/** Where they are once they were sealed. */
+export function sealedPlaces(clusters: readonly EncodedCluster[]): EncodedCluster[] {
+  return clusters.map((cluster, i) => {
+    const byteOffset = cluster.byteOffset + i * TAG_BYTES;
+    return { ...cluster, byteOffset, byteLength: cluster.byteLength + TAG_BYTES };
+  });
 }
 
 export function readEncoded(arena: Arena, slabPtr: number, count: number): EncodedCluster[] {

@@ -13,7 +13,7 @@ import {
   type FrameList,
 } from "./batch.ts";
 import { emitBatch } from "./emit.ts";
-import { type EncodedCluster, readEncoded } from "./encoded.ts";
+import { type EncodedCluster, readEncoded, sealedPlaces } from "./encoded.ts";
 import { History } from "./history.ts";
 import { inputError } from "./inputerror.ts";
 import { type FoundFor, matchBatch, type PreviousOf } from "./match.ts";
@@ -179,16 +179,17 @@ export class Pipeline {
       clusterPages: level.clusterPages,
       compress: level.compress,
       compressDeltas: level.compressDeltas ?? level.compress,
-      places: { session: scope.session, ptr: scope.placesPtr, count },
+      places: { session: scope.session, ptr: scope.placesPtr, count, seals: output.seals },
     });
     for (const owner of flight.holding) this.release(owner);
     if (fault) throw inputError(source.name, fault);
     return readEncoded(arena, slabPtr, clusterCount);
   }
 
-  private emit(batch: Batch, clusters: EncodedCluster[], listener: BatchListener): PagesPlace {
+  private emit(batch: Batch, encoded: EncodedCluster[], listener: BatchListener): PagesPlace {
     if (this.failure) throw this.failure.reason;
     const { arena, kernels, scope, output, clusterFd } = this.parts;
+    const clusters = output.seals ? sealedPlaces(encoded) : encoded;
     const firstCluster = output.clusterCount;
     const { log } = this;
     const context = { arena, kernels, scope, log };
@@ -197,9 +198,10 @@ export class Pipeline {
     const storedBytes = clusters.reduce((sum, cluster) => sum + cluster.byteLength, 0);
     const clustersPtr = slabPart(batch.slabPtr, "clusters");
     const body = arena.at(clustersPtr, storedBytes);
+    // What is kept in memory is not sealed.
+    this.history.keep(batch.ordinal, encoded, firstCluster, clustersPtr);
     const place = output.pages(emitted.head, body, emitted.fingerprints);
     this.anchors.keep(batch);
-    this.history.keep(batch.ordinal, clusters, firstCluster, clustersPtr);
     if (clusterFd !== undefined) {
       clusters.forEach(({ byteOffset, byteLength }, i) => {
         scope.setPlace(firstCluster + i, place.bodyOffset + byteOffset, byteLength, clusterFd);

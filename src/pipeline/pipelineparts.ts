@@ -1,5 +1,6 @@
 // What a pipeline works with, and where the batches that it emits go.
 import type { Arena } from "../core/arena.ts";
+import type { ClusterSeals } from "../core/seal.ts";
 import type { Scope } from "../dedup/scope.ts";
 import type { Kernels } from "../kernels/abi.ts";
 import type { WorkPool } from "../pool/pool.ts";
@@ -13,9 +14,13 @@ import type { SlabPool } from "./slabs.ts";
 export interface PagesOutput {
   /** Clusters written so far: the number of the next one. */
   readonly clusterCount: number;
+  /** Where clusters are sealed: what opens them. */
+  readonly seals?: ClusterSeals | undefined;
   /**
    * Takes a batch; `body` is a view that stays valid until the promise resolves. Returns at once
-   * where its first cluster will lie, so that batches can be written at the same time.
+   * where its first cluster will lie, so that batches can be written at the same time. Where
+   * clusters are sealed that happens in place: the head counts the tags, and so does the body,
+   * which has them as room behind the last cluster.
    */
   pages(head: PagesHead, body: Uint8Array, fingerprints: Uint8Array): PagesPlace;
 }

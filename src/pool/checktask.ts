@@ -39,7 +39,8 @@ function decode(context: TaskContext, task: CheckTask, cluster: number): Decoded
   const found = clusters.fetch(cluster, task.places);
   if (!found) throw new PagefoldError("DAMAGED", `cluster ${cluster}: its place is lost`);
   const place = (): number => scratch.candidates;
-  return decodeCluster(context, cluster, found.ptr, found.byteLength, place, scratch.decoder);
+  const { ptr, byteLength, wasSealed } = found;
+  return decodeCluster(context, cluster, ptr, byteLength, place, scratch.decoder, wasSealed);
 }
 
 /** Puts the page where candidates are. */

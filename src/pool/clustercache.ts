@@ -3,10 +3,20 @@
 import { readSync } from "node:fs";
 import { PagefoldError, reasonOf } from "../core/errors.ts";
 import { MAX_CLUSTER_BYTES } from "../core/limits.ts";
+import { ClusterKeys } from "../core/seal.ts";
 import { IN_MEMORY, PLACE_BYTES } from "../core/slab.ts";
 import { type DecodedCluster, type DecodeMemory, decodeCluster } from "./decodecluster.ts";
 import type { Scratch } from "./scratch.ts";
+import { openCluster } from "./sealedcluster.ts";
 import type { PlacesRegion } from "./task.ts";
+
+/** Header and payload of a cluster in linear memory. */
+export interface FetchedCluster {
+  readonly ptr: number;
+  readonly byteLength: number;
+  /** True if it was sealed: then its own checksum is not there. */
+  readonly wasSealed: boolean;
+}
 
 /** Bytes of a slot as long as no larger cluster was asked for. */
 const LEAST_SLOT_BYTES = 1 << 15;
@@ -21,6 +31,7 @@ export class ClusterCache {
   /** Addresses of slots that no held cluster has. */
   private free: number[] = [];
   private session = -1;
+  private keys: { readonly session: number; readonly of: ClusterKeys } | undefined;
 
   constructor(memory: DecodeMemory, scratch: Scratch) {
     this.memory = memory;
@@ -49,7 +60,7 @@ export class ClusterCache {
    * Reads header and payload of a cluster, valid until the next one is fetched; undefined if it has
    * no place. Throws DAMAGED.
    */
-  fetch(cluster: number, places: PlacesRegion): { ptr: number; byteLength: number } | undefined {
+  fetch(cluster: number, places: PlacesRegion): FetchedCluster | undefined {
     if (cluster >= places.count) return undefined;
     const { view, bytes } = this.memory;
     const index = places.cycle === undefined ? cluster : cluster % places.cycle;
@@ -58,7 +69,7 @@ export class ClusterCache {
     if (byteLength === 0) return undefined;
     const byteOffset = view.getFloat64(at, true);
     const fd = view.getUint32(at + 12, true);
-    if (fd === IN_MEMORY) return { ptr: byteOffset, byteLength };
+    if (fd === IN_MEMORY) return { ptr: byteOffset, byteLength, wasSealed: false };
     const { payload } = this.scratch;
     let got: number;
     try {
@@ -71,7 +82,19 @@ export class ClusterCache {
       const reason = `${got} of ${byteLength} bytes at offset ${byteOffset}`;
       throw new PagefoldError("DAMAGED", `cluster ${cluster}: ${reason}`);
     }
-    return { ptr: payload, byteLength };
+    const keys = this.keysOf(places);
+    if (!keys) return { ptr: payload, byteLength, wasSealed: false };
+    const { memory } = this;
+    const { results } = this.scratch;
+    const opened = openCluster(memory, keys, cluster, payload, byteLength, results);
+    return { ptr: payload, byteLength: opened, wasSealed: true };
+  }
+
+  /** A session's seals never change. */
+  private keysOf({ session, seals }: PlacesRegion): ClusterKeys | undefined {
+    if (!seals) return undefined;
+    if (this.keys?.session !== session) this.keys = { session, of: new ClusterKeys(seals) };
+    return this.keys.of;
   }
 
   private load(cluster: number, places: PlacesRegion): DecodedCluster | undefined {
@@ -84,7 +107,9 @@ export class ClusterCache {
       return slot;
     };
     try {
-      return decodeCluster(memory, cluster, found.ptr, found.byteLength, place, scratch.decoder);
+      const { ptr, byteLength, wasSealed } = found;
+      const { decoder } = scratch;
+      return decodeCluster(memory, cluster, ptr, byteLength, place, decoder, wasSealed);
     } catch (error) {
       if (slot !== undefined) this.free.push(slot);
       throw error;

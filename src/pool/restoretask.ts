@@ -132,8 +132,9 @@ class Restorer {
       const found = clusters.fetch(cluster, task.places);
       if (!found) throw new PagefoldError("DAMAGED", `cluster ${cluster}: its place is lost`);
       const place = (contentBytes: number): number => this.room(contentBytes);
-      const { ptr, byteLength } = found;
-      const content = decodeCluster(context, cluster, ptr, byteLength, place, scratch.decoder);
+      const { ptr, byteLength, wasSealed } = found;
+      const { decoder } = scratch;
+      const content = decodeCluster(context, cluster, ptr, byteLength, place, decoder, wasSealed);
       if (!content.isDeltas) {
         kernels.fingerprintPages(content.ptr, content.itemCount, scratch.fingerprints);
       }

@@ -9,6 +9,7 @@ import { runEncode } from "./encodetask.ts";
 import { faultOf } from "./fault.ts";
 import { runRestore } from "./restoretask.ts";
 import { divideScratch } from "./scratch.ts";
+import { runSeal } from "./sealedcluster.ts";
 import { runSearch } from "./searchtask.ts";
 import { runSurvey } from "./surveytask.ts";
 import type { Task, TaskContext, TaskResults } from "./task.ts";
@@ -48,6 +49,8 @@ export function runTask(context: TaskContext, task: Task): TaskResults[Task["kin
         return runCheck(context, task);
       case "unfold":
         return runUnfold(context, task);
+      case "seal":
+        return runSeal(context, task);
     }
   } catch (error) {
     return { fault: faultOf(error) } as TaskResults[Task["kind"]];

@@ -1,5 +1,7 @@
 // What can be asked of a worker, and what it answers. Tasks are small; their subject lies in
 // shared memory. A failure is part of the answer, because errors lose their code on the way.
+import type { KeyObject } from "node:crypto";
+import type { ClusterSeals } from "../core/seal.ts";
 import type { Kernels } from "../kernels/abi.ts";
 import type { ClusterCache } from "./clustercache.ts";
 import type { RunPlan } from "./restorerun.ts";
@@ -88,6 +90,8 @@ export interface PlacesRegion {
   readonly first?: number | undefined;
   /** Records that there are, if numbers go on beyond: cluster n has number n modulo this. */
   readonly cycle?: number | undefined;
+  /** What opens the clusters that lie in files; those in memory are open. */
+  readonly seals?: ClusterSeals | undefined;
 }
 
 /** Puts stored pages into files; see restorerun.ts. */
@@ -145,6 +149,17 @@ export interface UnfoldTask {
   readonly base?: RestoreBase | undefined;
 }
 
+/** Seals the clusters of a batch in its slab; see sealedcluster.ts. */
+export interface SealTask {
+  readonly kind: "seal";
+  readonly key: KeyObject;
+  readonly ptr: number;
+  /** Number of the first one. */
+  readonly firstCluster: number;
+  /** Of each cluster, before it is sealed. */
+  readonly byteLengths: readonly number[];
+}
+
 export type Task =
   | SurveyTask
   | CompareTask
@@ -152,7 +167,8 @@ export type Task =
   | EncodeTask
   | RestoreTask
   | CheckTask
-  | UnfoldTask;
+  | UnfoldTask
+  | SealTask;
 
 /** Why a task could not be done. */
 export interface TaskFault {
@@ -173,6 +189,7 @@ export interface TaskResults {
   restore: { faults: RunFault[]; fault?: TaskFault & { run?: number } };
   check: { verdicts: ClusterVerdict[]; fault?: TaskFault };
   unfold: { fault?: TaskFault };
+  seal: { fault?: TaskFault };
 }
 
 /** What a thread needs to run tasks. */

@@ -1,6 +1,6 @@
 // Serves the images of an archive until it is told to stop: opens the archive, listens where it was
 // asked to, and refuses places that would show guest memory to a network.
-import type { BaseInput } from "../api.ts";
+import type { BaseInput, SealedOptions } from "../api.ts";
 import type { EngineResources } from "../pipeline/resources.ts";
 import {
   type Address,
@@ -15,7 +15,7 @@ import { createNbdServer } from "./nbdserver.ts";
 import { bind, httpUrl, nbdUri, type Place } from "./place.ts";
 import { openServedArchive, type ServedArchive } from "./servedarchive.ts";
 
-export interface ServeOptions {
+export interface ServeOptions extends SealedOptions {
   /** Where to serve HTTP: "HOST:PORT" or "unix:PATH". */
   readonly http?: string | undefined;
   /** Where to serve NBD, likewise. */

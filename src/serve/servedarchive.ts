@@ -2,7 +2,7 @@
 // that are given out. What happens to the archive's name meanwhile does not matter: the file that
 // was opened is read.
 
-import type { BaseInput } from "../api.ts";
+import type { BaseInput, SealedOptions } from "../api.ts";
 import { type OpenBase, openBaseFor } from "../archive/basefile.ts";
 import { openFileAccess } from "../archive/bytesource.ts";
 import { openIndex } from "../archive/openindex.ts";
@@ -12,7 +12,7 @@ import type { EngineResources } from "../pipeline/resources.ts";
 import { Blocks } from "./blocks.ts";
 import { ServedImage } from "./servedimage.ts";
 
-export interface ServedArchiveOptions {
+export interface ServedArchiveOptions extends SealedOptions {
   /** Images that are served; default: all. */
   readonly names?: readonly string[] | undefined;
   /** The base, for images that were made against one. */
@@ -31,7 +31,7 @@ export interface ServedArchive {
 export async function openServedArchive(
   resources: EngineResources,
   path: string,
-  { names, base: input, signal }: ServedArchiveOptions,
+  { names, base: input, key, signal }: ServedArchiveOptions,
 ): Promise<ServedArchive> {
   const access = await openFileAccess(path);
   let base: OpenBase | undefined;
@@ -42,7 +42,7 @@ export async function openServedArchive(
     await access.close();
   };
   try {
-    const { index } = await openIndex(access, path, signal);
+    const { index } = await openIndex(access, path, signal, key);
     const numbers = [...new Set(selectImages(index, path, names))];
     const heads = numbers.map((number) => index.images[number].head);
     base = await openBaseFor(resources, heads, { base: input, signal });

@@ -2,6 +2,7 @@
 // something is; none is needed to read a stream forwards.
 import { ByteReader, ByteWriter } from "../core/bytes.ts";
 import { MAX_CLUSTERS, MAX_FRAMES, MAX_HEAD_BYTES, MAX_IMAGES } from "../core/limits.ts";
+import { SESSION_NONCE_BYTES } from "../core/seal.ts";
 import {
   type ClusterEntry,
   type Run,
@@ -44,6 +45,15 @@ export interface DirectoryHead {
   images: { imageHead: Uint8Array; endHead: Uint8Array; leaves: IndexPointer[] }[];
   places: IndexPointer[];
   contents: IndexPointer[];
+  /** Of a sealed archive, in the order of the file: who wrote what with which nonce. */
+  sessions?: SealSession[] | undefined;
+}
+
+/** Batches and clusters, from these numbers on, that were written together. */
+export interface SealSession {
+  firstSequence: number;
+  firstCluster: number;
+  nonce: Uint8Array;
 }
 
 export function encodeLeaf(leaf: LeafHead): Uint8Array<ArrayBuffer> {
@@ -143,10 +153,19 @@ export function encodeDirectory(head: DirectoryHead): Uint8Array<ArrayBuffer> {
   }
   writePointers(writer, head.places);
   writePointers(writer, head.contents);
+  if (head.sessions) {
+    writer.varint(head.sessions.length);
+    for (const { firstSequence, firstCluster, nonce } of head.sessions) {
+      writer.varint(firstSequence);
+      writer.varint(firstCluster);
+      writer.raw(nonce);
+    }
+  }
   return writer.take();
 }
 
-export function decodeDirectory(bytes: Uint8Array, what: string): DirectoryHead {
+/** That of a sealed archive tells its sessions. */
+export function decodeDirectory(bytes: Uint8Array, what: string, isSealed: boolean): DirectoryHead {
   const reader = new ByteReader(bytes, what);
   const batchCount = reader.varint();
   const clusterCount = reader.varint(MAX_CLUSTERS);
@@ -165,8 +184,29 @@ export function decodeDirectory(bytes: Uint8Array, what: string): DirectoryHead 
     places: readPointers(reader),
     contents: readPointers(reader, true),
   };
+  const sessions = isSealed ? readSessions(reader, batchCount, clusterCount) : undefined;
   reader.end();
-  return head;
+  return sessions ? { ...head, sessions } : head;
+}
+
+/** Sessions rise from the first batch on, which is number 0. */
+function readSessions(reader: ByteReader, batchCount: number, clusterCount: number) {
+  const sessions: SealSession[] = [];
+  for (let count = reader.varint(reader.remaining); count > 0; count--) {
+    const last = sessions.at(-1);
+    const firstSequence = reader.varint();
+    const firstCluster = reader.varint(clusterCount);
+    const isNext = last
+      ? firstSequence > last.firstSequence && firstCluster >= last.firstCluster
+      : firstSequence === 0 && firstCluster === 0;
+    if (!isNext || firstSequence >= batchCount) {
+      reader.fail(`a session from batch ${firstSequence}, cluster ${firstCluster} on`);
+    }
+    const nonce = new Uint8Array(reader.raw(SESSION_NONCE_BYTES));
+    sessions.push({ firstSequence, firstCluster, nonce });
+  }
+  if (sessions.length === 0) reader.fail("no session");
+  return sessions;
 }
 
 function writePointers(writer: ByteWriter, pointers: readonly IndexPointer[]): void {

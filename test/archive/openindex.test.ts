@@ -38,6 +38,7 @@ describe("recoverIndex", () => {
       access: accessTo(bytes),
       end: bytes.length,
       checksum: await loadChecksum(),
+      seal: undefined,
       signal: undefined,
     };
     const scanned = await scanArchive(source, (fault) => expect.unreachable(fault));

@@ -5,6 +5,7 @@ import { inflateRawSync } from "node:zlib";
 import { createXXHash64, createXXHash128, type IHasher } from "hash-wasm";
 import { clusterContentOracle } from "./cluster.ts";
 import { imageChecksumOf, storedFingerprint } from "./imagechecksum.ts";
+import { Unsealer } from "./unseal.ts";
 
 export interface OracleImage {
   name: string;
@@ -25,6 +26,8 @@ export interface OracleImage {
 export interface OracleOptions {
   /** Pages of the base image. */
   base?: Buffer[];
+  /** Of a sealed archive. */
+  key?: Buffer;
 }
 
 /** Integers of the format, read one after another. */
@@ -84,7 +87,7 @@ export async function readArchive(
   options: OracleOptions = {},
 ): Promise<OracleImage[]> {
   const xxh64 = await createXXHash64();
-  const reader = new StreamReader(xxh64, await createXXHash128(), options);
+  const reader = new StreamReader(xxh64, await createXXHash128(), archive, options);
   const end = committedLength(archive, xxh64);
   let sequence = 0;
   let at = 8192;
@@ -126,8 +129,12 @@ class StreamReader {
   private readonly xxh64: IHasher;
   private readonly xxh128: IHasher;
   private readonly options: OracleOptions;
+  private readonly unsealer: Unsealer | undefined;
+  /** The archive, and where the batch begins that is being read. */
+  private at: [archive: Buffer, offset: number] = [Buffer.alloc(0), 0];
 
-  constructor(xxh64: IHasher, xxh128: IHasher, options: OracleOptions) {
+  constructor(xxh64: IHasher, xxh128: IHasher, archive: Buffer, options: OracleOptions) {
+    this.unsealer = options.key && new Unsealer(options.key, archive);
     this.xxh64 = xxh64;
     this.xxh128 = xxh128;
     this.options = options;
@@ -143,10 +150,12 @@ class StreamReader {
     const stored = archive.subarray(at + 64, bodyAt);
     const checksum = sum64(this.xxh64, header.subarray(0, 56), stored);
     must(checksum === header.readBigUInt64LE(56), `checksum of the batch at ${at}`);
-    let head = stored;
+    this.at = [archive, at];
+    let head = this.unsealer?.head(archive, at) ?? stored;
     if (header.readUInt16LE(6) === 1) {
-      head = inflateRawSync(stored.subarray(4));
-      must(head.length === stored.readUInt32LE(0), "inflated length");
+      const inflated = inflateRawSync(head.subarray(4));
+      must(inflated.length === head.readUInt32LE(0), "inflated length");
+      head = inflated;
     }
     const cursor = new Cursor(head);
     this.lastType = header[4];
@@ -260,8 +269,10 @@ class StreamReader {
     return () => undefined;
   }
 
-  private cluster(bytes: Buffer, items: number, isDeltas: boolean): Buffer[] {
-    must(sum64(this.xxh64, bytes.subarray(8)) === bytes.readBigUInt64LE(0), "cluster checksum");
+  private cluster(stored: Buffer, items: number, isDeltas: boolean): Buffer[] {
+    must(sum64(this.xxh64, stored.subarray(8)) === stored.readBigUInt64LE(0), "cluster checksum");
+    const opened = this.unsealer?.cluster(...this.at, this.clusters.length, stored);
+    const bytes = opened ? Buffer.concat([stored.subarray(0, 8), opened]) : stored;
     must(bytes.readUInt32LE(8) === bytes.length - 24, "payload length");
     must(bytes[17] === (isDeltas ? 2 : 1) && bytes.readUInt16LE(18) === items, "kind and items");
     const contentBytes = bytes.readUInt32LE(12);

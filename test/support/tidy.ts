@@ -25,6 +25,7 @@ const LEVELS: Readonly<Record<string, number>> = {
   "api.ts": 3,
   "archiveapi.ts": 2.5,
   "explainapi.ts": 2.5,
+  "streamapi.ts": 2.6,
   archive: 4,
   migration: 4,
   replication: 4.5,

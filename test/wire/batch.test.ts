@@ -22,7 +22,7 @@ beforeAll(async () => {
 function decode(bytes: Uint8Array): Uint8Array {
   const header = decodeBatchHeader(bytes, 0);
   const end = BATCH_HEADER_BYTES + header.headBytes;
-  return decodeHead(header, bytes, bytes.subarray(BATCH_HEADER_BYTES, end), checksum);
+  return decodeHead(header, bytes, bytes.subarray(BATCH_HEADER_BYTES, end), checksum, undefined);
 }
 
 /** A DIRECTORY batch with this stored head and a right checksum. */

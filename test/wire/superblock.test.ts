@@ -59,7 +59,8 @@ describe("superblock", () => {
       (view) => view.setUint16(8, 2, true),
       (view) => view.setUint16(10, 1, true),
       (view) => view.setUint32(12, 8192, true),
-      (view) => view.setUint8(56, 1),
+      (view) => view.setUint8(56, 2),
+      (view) => view.setUint8(57, 1),
       (view) => view.setUint8(4087, 1),
     ];
     for (const change of cases) {
