@@ -15,7 +15,7 @@ import type {
 import type { SealKey } from "./core/seal.ts";
 import type { Explanation } from "./explainapi.ts";
 import type { PageSource } from "./image/image.ts";
-import type { Compression } from "./image/opened.ts";
+import type { Compression, DumpCompression } from "./image/opened.ts";
 import type { Decoder, Encoder, EncoderOptions, Level } from "./streamapi.ts";
 import type { FrameCounts } from "./wire/imagehead.ts";
 
@@ -119,7 +119,7 @@ export interface ImageReport {
   /** Lower-case hex, where asked for; of the same bytes as `byteLength`. */
   sha256?: string;
   /** What the input was compressed with. */
-  decompressed?: Compression;
+  decompressed?: Compression | DumpCompression;
   /** Where it is a file that was compared with a base, frame by frame. */
   change?: {
     /** Frames that both have. */

@@ -1,6 +1,7 @@
 // The formats of images, each asked by the first bytes of a file, never by its name. To add one,
 // add it to the table; what its bytes mean is told in a file of its own.
 import { ELF_HEADER_BYTES, isElfCore, readCoreRanges, readElfCore } from "./elfcore.ts";
+import { isKdump, openKdump } from "./kdump.ts";
 import type { MemoryLayout, MemoryRange, ReadAt } from "./layout.ts";
 import {
   isLibvirtSave,
@@ -82,6 +83,12 @@ const FORMATS: readonly Format[] = [
     isIt: begins(LIME_HEADER_BYTES, isLime),
     layout: readLime,
     ranges: (read) => readLimeRanges(read, Infinity),
+  },
+  {
+    kind: "dump",
+    format: "kdump",
+    isIt: isKdump,
+    open: (read, byteLength, { name }) => openKdump(read, byteLength, { name, recompress }),
   },
   {
     kind: "placed",

@@ -97,7 +97,10 @@ export async function openStream(
     return { ...contentOf(() => unwrapped.bytes, path, format), ...facts, close };
   }
   const spooled = await spool(unwrapped.bytes, path, signal);
-  return orClose(spooled, async () => ({ ...(await imageOf(spooled, format, signal)), ...facts }));
+  return orClose(spooled, async () => {
+    const image = await imageOf(spooled, format, signal);
+    return { ...image, ...facts, decompressed: facts.decompressed ?? image.decompressed };
+  });
 }
 
 interface StreamOptions {

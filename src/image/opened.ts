@@ -20,7 +20,7 @@ export interface OpenImage {
   /** Of what is in it, when it is compressed. */
   readonly format: ImageFormat;
   /** The outermost compression of the file; its content was inside. */
-  readonly decompressed: Compression | undefined;
+  readonly decompressed: Compression | DumpCompression | undefined;
   /**
    * Throws CHANGED when the file has another size than when it was opened. Returns a warning when
    * only its time has changed: what was read is then a mixture of states.
@@ -43,6 +43,9 @@ export interface ImageFile extends OpenImage {
 
 /** What a file was compressed with, when its content is taken for the image. */
 export type Compression = "zstd";
+
+/** What the pages of a dump were compressed with, when they are not compressed again. */
+export type DumpCompression = "kdump-zlib" | "kdump-snappy" | "kdump-zstd";
 
 /** What is known of a woven image when its content was read to the end. */
 export interface Woven {

@@ -31,11 +31,14 @@ export async function imageOf(
 ): Promise<ImageFile | ForwardImage> {
   const { path, byteLength, mtimeNs, read, checkUnchanged, close } = stored;
   if (format === undefined || format.kind === "placed") return inPlace(stored);
-  const forwards =
-    format.kind === "stream"
-      ? contentOf(() => stored.pieces(), path, format)
-      : takenApart(await format.open(read, byteLength, { name: path, signal }));
-  return { path, mtimeNs, ...forwards, ...NOT_COMPRESSED, checkUnchanged, close };
+  if (format.kind === "stream") {
+    const forwards = contentOf(() => stored.pieces(), path, format);
+    return { path, mtimeNs, ...forwards, ...NOT_COMPRESSED, checkUnchanged, close };
+  }
+  const apart = await format.open(read, byteLength, { name: path, signal });
+  if (!apart) return inPlace(stored);
+  const { decompressed } = apart;
+  return { path, mtimeNs, ...takenApart(apart), decompressed, checkUnchanged, close };
 }
 
 const NOT_COMPRESSED = { decompressed: undefined };

@@ -3,7 +3,7 @@
 // part by part; this makes the content of a woven image of it (docs/format.md, "Woven images").
 import { PAGE_BYTES } from "../core/page.ts";
 import { encodeWeave, WeaveLayer, WeaveOp } from "../wire/weave.ts";
-import type { ByteObserver, ForwardImage, ImageFormat } from "./opened.ts";
+import type { ByteObserver, DumpCompression, ForwardImage, ImageFormat } from "./opened.ts";
 
 /**
  * A part of a file, in the order of the file. Bytes are valid until the next part is asked for.
@@ -32,7 +32,11 @@ export type Form =
   /** Each behind a big-endian u64 that counts up by 4096 from `first`. */
   | { readonly as: "counted"; readonly first: number }
   /** Each compressed; it has been tried that this gives the same bytes again. */
-  | { readonly as: "zlib" | "snappy"; readonly pageBytes: number; readonly lengths: Uint32Array };
+  | { readonly as: "zlib" | "snappy"; readonly pageBytes: number; readonly lengths: Uint32Array }
+  /** Nothing: what they are made of is another part, or came before. They are not stored. */
+  | { readonly as: "nothing" };
+
+type StoredForm = Exclude<Form, { as: "nothing" }>;
 
 /** What the file has in place of zero pages: nothing, or 9 bytes each. */
 export type ZeroForm =
@@ -42,9 +46,11 @@ export type ZeroForm =
 /** A file taken apart. */
 export interface TakenApart {
   readonly format: ImageFormat;
+  /** What its pages were compressed with, if the parts are those of a file where they are not. */
+  readonly decompressed?: DumpCompression | undefined;
   /** All parts, from the beginning. `observer` is told of all bytes of the file, in order. */
   parts(signal?: AbortSignal, observer?: ByteObserver): AsyncIterable<Part>;
-  /** Layers over the one of the parts, once these were all taken (a flattened dump has one). */
+  /** Layers over the one of the parts, once these were all taken (kdump.ts has them). */
   layers?(): WeaveLayer[];
 }
 
@@ -58,7 +64,7 @@ export function wovenContent(apart: TakenApart): Pick<ForwardImage, "woven" | "c
       if (part.kind === "literal") first.literal(part.bytes);
       else if (part.kind === "zeros") {
         if (part.form.as === "counted") first.countedZeros(part.form.first, part.pageCount);
-      } else {
+      } else if (part.form.as !== "nothing") {
         addPages(first, part.form, part.pages.length);
         pageBytes += part.pages.length;
         yield part.pages;
@@ -72,7 +78,7 @@ export function wovenContent(apart: TakenApart): Pick<ForwardImage, "woven" | "c
   return { woven, content };
 }
 
-function addPages(layer: WeaveLayer, form: Form, byteLength: number): void {
+function addPages(layer: WeaveLayer, form: StoredForm, byteLength: number): void {
   if (form.as === "plain") layer.copy(byteLength);
   else if (form.as === "counted") layer.counted(form.first, byteLength / PAGE_BYTES);
   else {

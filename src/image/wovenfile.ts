@@ -172,6 +172,9 @@ class Layer {
         return this.fillCounted(step, skip, into);
       case WeaveOp.COUNTED_ZEROS:
         return fillZeros(step, skip, into);
+      case WeaveOp.ROWS:
+        into.set(step.rows.subarray(skip, skip + into.length));
+        return;
       default:
         return this.fillCompressed(step, skip, into);
     }

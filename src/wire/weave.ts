@@ -3,6 +3,7 @@
 // makes. Encoding only; weaveops.ts reads.
 import { ByteWriter } from "../core/bytes.ts";
 import { PAGE_BYTES } from "../core/page.ts";
+import { encodeRows, ROW_BYTES, type WeaveRows } from "./weaverows.ts";
 
 /** In the low bits of the varint that begins an operation; the count stands above. */
 export const WeaveOp = {
@@ -18,6 +19,8 @@ export const WeaveOp = {
   ZLIB: 4,
   /** Pages of the source, each as snappy makes it. */
   SNAPPY: 5,
+  /** Rows of the table of a dump (weaverows.ts). */
+  ROWS: 6,
 } as const;
 export const WEAVE_OP_BITS = 3;
 
@@ -102,6 +105,14 @@ export class WeaveLayer {
       }
     }
     this.source += lengths.length * pageBytes;
+  }
+
+  /** Rows of a table, at most MAX_WEAVE_ROWS. */
+  rows(rows: WeaveRows): void {
+    this.flush();
+    this.ops.varint(rows.sizes.length * 2 ** WEAVE_OP_BITS + WeaveOp.ROWS);
+    encodeRows(this.ops, rows);
+    this.byteLength += rows.sizes.length * ROW_BYTES;
   }
 
   /** Ends the layer: its bytes, and how many of them are operations and literals. */

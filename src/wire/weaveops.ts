@@ -13,6 +13,7 @@ import {
   WEAVE_TRAILER_BYTES,
   WeaveOp,
 } from "./weave.ts";
+import { decodeRows, ROW_BYTES } from "./weaverows.ts";
 
 /** Bytes from the end of the content that hold the trailer, if there are as many. */
 export const MAX_WEAVE_TRAILER_BYTES = WEAVE_TRAILER_BYTES + MAX_WEAVE_LAYERS * WEAVE_LAYER_BYTES;
@@ -98,7 +99,11 @@ export interface WeaveStep extends WeaveState {
   /** Of a page that is compressed again, and what becomes of each. */
   readonly pageBytes: number;
   readonly lengths: readonly number[];
+  /** The bytes of rows. */
+  readonly rows: Uint8Array;
 }
+
+const NO_ROWS = new Uint8Array(0);
 
 export function beginWeave(): WeaveState {
   return { op: 0, made: 0, source: 0, literal: 0, count: 0 };
@@ -127,6 +132,7 @@ export function readWeaveOp(
     if (length > MAX_RECOMPRESSED_PAGES) reader.fail(`${length} pages at once`);
     for (let i = 0; i < length; i++) lengths.push(reader.varint(2 * pageBytes));
   }
+  const rows = kind === WeaveOp.ROWS ? decodeRows(reader, length) : NO_ROWS;
   const [madeBytes, sourceBytes] = sizesOf(kind, length, pageBytes, lengths) ?? [];
   if (madeBytes === undefined || sourceBytes === undefined) {
     return reader.fail(`there is no operation ${kind}`);
@@ -141,7 +147,7 @@ export function readWeaveOp(
   const literal = state.literal + (isLiteral ? length : 0);
   if (literal > place.literalBytes) reader.fail(`${literal} of ${place.literalBytes} literals`);
   const isCounted = kind === WeaveOp.COUNTED || kind === WeaveOp.COUNTED_ZEROS;
-  const step = { ...state, source, count, kind, length, madeBytes, pageBytes, lengths };
+  const step = { ...state, source, count, kind, length, madeBytes, pageBytes, lengths, rows };
   const next = {
     op: state.op + reader.position,
     made,
@@ -171,6 +177,8 @@ function sizesOf(
     case WeaveOp.ZLIB:
     case WeaveOp.SNAPPY:
       return [lengths.reduce((sum, bytes) => sum + bytes, 0), length * pageBytes];
+    case WeaveOp.ROWS:
+      return [length * ROW_BYTES, 0];
     default:
       return undefined;
   }
