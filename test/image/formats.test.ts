@@ -4,7 +4,11 @@ import { describe, expect, test } from "vitest";
 import { formatOf } from "../../src/image/formats.ts";
 import { buildCore } from "../support/elf.ts";
 import { fuzzImage } from "../support/imagefuzz.ts";
+import { saveHead, saveImage } from "../support/libvirtsave.ts";
 import { limeFile } from "../support/lime.ts";
+import { mappedRamFile } from "../support/mappedram.ts";
+import { makeStream } from "../support/qemustream.ts";
+import { seededRandom } from "../support/random.ts";
 import { zstdFrames } from "../support/zstd-frames.ts";
 
 /** The long form of 100 000 rounds takes some minutes. */
@@ -19,6 +23,12 @@ const lime = limeFile([
   { first: 0x1000n, byteLength: 0x3000 },
   { first: 0x10_0000n, byteLength: 8192 },
 ]);
+const { bytes: migration } = makeStream(seededRandom(6), { recordsPerRound: 30 });
+const blocks = [{ name: "pc.ram", pages: [new Uint8Array(4096).fill(5), undefined] }];
+const { bytes: mapped } = mappedRamFile(blocks, { hasPageSizes: true });
+const head = saveHead({ format: 6, xml: "<domain/>" });
+const { bytes: sparse } = mappedRamFile(blocks, { start: head.length });
+sparse.set(head);
 
 test("formats: known by their first bytes, in whatever buffer these lie", () => {
   const inside = (bytes: Uint8Array) => Buffer.concat([Buffer.alloc(3), bytes]).subarray(3);
@@ -35,8 +45,12 @@ describe("formats: mutated", () => {
     ["a LiME file", lime, "lime"],
     ["a core in Zstandard", zstdFrames(core, { frameBytes: 3000 }), "elf-core in zstd"],
     ["a LiME file in Zstandard", zstdFrames(lime, { isSized: false }), "lime in zstd"],
-  ])("%s", { timeout: LONG_MS }, async (name, good, expected) => {
-    const outcomes = await fuzzImage(good, { name });
+    ["a migration stream", migration, "qemu-migration"],
+    ["a mapped-ram file", mapped, "qemu-mapped-ram", 256],
+    ["a save image", saveImage(migration, { xml: "<domain/>" }), "libvirt-save"],
+    ["a sparse save image", sparse, "libvirt-save", 256],
+  ])("%s", { timeout: LONG_MS }, async (name, good, expected, hotBytes?: number) => {
+    const outcomes = await fuzzImage(good, { name, ...(hotBytes && { hotBytes }) });
     expect(outcomes.get(expected)).toBeGreaterThan(0);
   });
 });
