@@ -56,11 +56,12 @@ export async function verifyArchive(
   }
   const images: VerifyReport["images"] = [];
   const lost: LostRange[] = [];
-  for (const [image, { head, byteLength: imageBytes }] of index.images.entries()) {
+  for (const [image, { head, ...known }] of index.images.entries()) {
     const verdict = await verifyImage({ index, reader, clusters, memory }, image, reading);
     if (verdict.fault !== undefined) onFault(verdict.fault);
     lost.push(...verdict.lost);
-    images.push({ name: head.name, byteLength: imageBytes, intact: verdict.intact });
+    const { intact } = verdict;
+    images.push({ name: head.name, byteLength: known.fileBytes ?? known.byteLength, intact });
   }
   await faults.settle();
   const checkedBytes = Math.min(byteLength, access.size);

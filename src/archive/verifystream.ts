@@ -27,8 +27,9 @@ export async function verifyStream(
   const lost = new Map<string, VerifyReport["lost"]>();
   const visitor: StreamVisitor = {
     begin: async (head) => ({ sink: NOWHERE, base: await base.of(head) }),
-    async ended(image, byteLength) {
+    async ended(image, contentBytes, fileBytes) {
       const { name } = image.head;
+      const byteLength = fileBytes ?? contentBytes;
       images.set(name, { name, byteLength, intact: image.lost.length === 0 });
       lost.set(name, image.lost);
     },
