@@ -5,7 +5,7 @@ import { PAGE_BYTES } from "../../src/core/page.ts";
 import { type Part, wovenContent } from "../../src/image/woven.ts";
 import { type Recompress, WovenFile } from "../../src/image/wovenfile.ts";
 import { WeaveLayer } from "../../src/wire/weave.ts";
-import { type Random, randomSeed, seededRandom } from "../support/random.ts";
+import { randomSeed, type SeededRandom, seededRandom } from "../support/random.ts";
 
 /** Any compressor will do here, as long as it does the same each time. */
 const recompress: Recompress = (_, pages, pageBytes) => {
@@ -17,7 +17,7 @@ const recompress: Recompress = (_, pages, pageBytes) => {
 };
 
 /** Some part of a file, and the bytes it stands for. */
-function makePart(random: Random): { part: Part; bytes: Uint8Array } {
+function makePart(random: SeededRandom): { part: Part; bytes: Uint8Array } {
   const pageCount = 1 + random.int(random.int(4) === 0 ? 600 : 4);
   const first = random.int(2 ** 30) * PAGE_BYTES + random.int(256);
   const countAt = (i: number): Buffer => {
@@ -61,7 +61,7 @@ function makePart(random: Random): { part: Part; bytes: Uint8Array } {
   }
 }
 
-function makeFile(random: Random, count: number) {
+function makeFile(random: SeededRandom, count: number) {
   const made = Array.from({ length: count }, () => makePart(random));
   return { parts: made.map(({ part }) => part), file: Buffer.concat(made.map((m) => m.bytes)) };
 }
