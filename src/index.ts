@@ -54,7 +54,7 @@ export type { FullDraft } from "./replication/storefull.ts";
 export type { GuestIdentity, RamBlock } from "./replication/storeidentity.ts";
 export type { EpochReader } from "./replication/storereader.ts";
 export { type ReplicaStatus, replicaStatus } from "./replication/storestatus.ts";
-export { reportPage } from "./report/html.ts";
+export { reportPage, writeReport } from "./report/html.ts";
 export type { ArchiveServer, ServeOptions } from "./serve/serve.ts";
 export {
   type BackupServiceOptions,

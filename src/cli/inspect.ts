@@ -3,6 +3,7 @@
 import { open } from "node:fs/promises";
 import type { Command } from "commander";
 import { type InspectReport, openArchive } from "../index.ts";
+import { type ExplainWords, explain } from "./explained.ts";
 import { UsageError } from "./failure.ts";
 import {
   formatBytes,
@@ -17,12 +18,12 @@ import {
 import { countRows, totalCounts } from "./found.ts";
 import { listedPaths, namesOf } from "./inputs.ts";
 import { interrupt } from "./interrupt.ts";
-import { addExamples, addWorkOptions, asIsOption, type WorkOptions } from "./options.ts";
+import { addExamples, addWorkOptions, asIsOption, forceOption, levelOption } from "./options.ts";
 import { print } from "./streams.ts";
 import { formatTable } from "./table.ts";
 import { printJson, withEngine } from "./work.ts";
 
-type Options = WorkOptions & { filesFrom?: string; null?: boolean; decompress?: boolean };
+type Options = ExplainWords & { filesFrom?: string; null?: boolean };
 type ImageFound = InspectReport["images"][number];
 
 const PAGE_BYTES = 4096;
@@ -34,10 +35,15 @@ export function defineInspect(command: Command): void {
     .option("--files-from <file>", "read paths of images from a file, - for stdin")
     .option("-0, --null", "the paths of --files-from end with NUL, not newline")
     .addOption(asIsOption())
+    .option("--html <file>", "draw where the bytes go on one page, - for stdout")
+    .addOption(forceOption("an existing page"))
+    .option("--details", "say where the bytes go: pack them all into nothing")
+    .addOption(levelOption())
     .action(inspect);
   addWorkOptions(command);
   addExamples(command, [
     ["pagefold inspect vm*.raw", "what packing them together would find"],
+    ["pagefold inspect vm*.raw --html report.html", "where the bytes go, drawn page by page"],
     ["pagefold inspect fleet.pfa", "kinds of pages, and how scattered the images are"],
   ]);
 }
@@ -51,10 +57,15 @@ async function inspect(words: string[], options: Options): Promise<void> {
   if (at >= 0 && paths.length > 1) {
     throw new UsageError(`${paths[at]}: is an archive; inspect it alone`);
   }
+  const isExplained = options.details || options.html !== undefined;
+  if (at >= 0 && isExplained) {
+    throw new UsageError(`${paths[at]}: is an archive; --html and --details are for images`);
+  }
   if (at >= 0) return inspectArchive(paths[0], options);
   const names = await namesOf(paths, options);
   const { decompress } = options;
   const inputs = paths.map((path, i) => ({ name: names[i], path }));
+  if (isExplained) return explain(inputs, options);
   const report = await withEngine("inspect", options, (engine, hooks) =>
     engine.inspect(inputs, { ...hooks, decompress }),
   );

@@ -13,10 +13,14 @@ export interface OpenOutput {
 
 const nothing = async () => undefined;
 
-/** Nothing is created here but by devices; a file appears when the archive is complete. */
-export async function openOutput(path: string, force = false): Promise<OpenOutput> {
+/** Nothing is created here but by devices; a file appears when what goes to it is complete. */
+export async function openOutput(
+  path: string,
+  force = false,
+  what = "an archive",
+): Promise<OpenOutput> {
   if (path === "-") {
-    refuseTerminal(isTerminal("stdout"), "an archive");
+    refuseTerminal(isTerminal("stdout"), what);
     return { to: { write: print }, path: undefined, close: nothing };
   }
   const stats = await stat(path).catch((error: NodeJS.ErrnoException) => {
@@ -49,7 +53,7 @@ async function openStream(path: string): Promise<OpenOutput> {
   return { to: { write }, path, close: () => handle.close() };
 }
 
-/** `what` is "an archive" or "an image": bytes that make a mess of a screen. */
+/** `what` is "an archive", "an image" …: bytes that make a mess of a screen. */
 export function refuseTerminal(isTerminal: boolean, what: string): void {
   if (isTerminal) {
     throw new UsageError(`${what} is not written to a terminal: redirect stdout or use a file`);

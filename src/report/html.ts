@@ -2,7 +2,9 @@
 // it. Names and bytes of images are deflated into it; none of them is ever markup.
 import { readFileSync } from "node:fs";
 import { deflateRawSync } from "node:zlib";
+import type { PackOutput } from "../api.ts";
 import type { ExplainedMap, Explanation } from "../explainapi.ts";
+import { SparseFile } from "../image/sparsefile.ts";
 import { PageMap } from "./pagemap.ts";
 import { encodePayload } from "./payload.ts";
 
@@ -23,6 +25,23 @@ export function reportPage(explanation: Explanation): Uint8Array<ArrayBuffer> {
     Buffer.from(payload.toString("base64")),
     Buffer.from(tail),
   ]);
+}
+
+/** Writes the page, complete or not at all; returns its length. OUTPUT. */
+export async function writeReport(explanation: Explanation, output: PackOutput): Promise<number> {
+  const page = reportPage(explanation);
+  if ("write" in output) {
+    await output.write(page);
+    return page.length;
+  }
+  const file = await SparseFile.create(output.path, { force: output.force ?? false });
+  try {
+    await file.write(0, page);
+    await file.commit(page.length);
+  } finally {
+    await file.discard();
+  }
+  return page.length;
 }
 
 /** Deflated to at most `limit` bytes: the finest maps become coarser until it fits. */
