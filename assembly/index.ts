@@ -9,7 +9,7 @@ export { diff, diffBlocks, gatherBlocks, scatterBlocks } from "./diff";
 export { entropyPages } from "./entropy";
 export { inspectPages } from "./findings";
 export { fingerprintPages } from "./fingerprint";
-export { lz4Compress, lz4Decompress } from "./lz4";
+export { lz4Compress, lz4Decompress, lz4DecompressAfter } from "./lz4";
 export { survey } from "./survey";
 export { tableBytes, tableCount, tableEntry, tableInit, tableLookup } from "./table";
 export { sketchBytes, sketchInit, sketchInsert, sketchLookup } from "./sketchtable";

@@ -1,5 +1,6 @@
 // LZ4 block format (lz4_Block_format.md), inputs up to 64 KiB: a greedy encoder with one table of
-// u16 positions, and a total decoder. No frames, no dictionaries, no streaming.
+// u16 positions, and a total decoder, also for blocks of any size that go on where others end. No
+// frames.
 //
 //   sequence:  token (u8: literals << 4 | match - 4) | more literal length | literals
 //              | distance (u16, 1 … bytes written) | more match length
@@ -178,6 +179,17 @@ function lastLiterals(anchor: usize, end: usize, op: usize, dst: usize, dstEnd: 
 
 /** Bytes written, or a negative code. The end rules for encoders are not asked of the input. */
 export function lz4Decompress(src: usize, srcLength: u32, dst: usize, dstCapacity: u32): i32 {
+  return lz4DecompressAfter(src, srcLength, dst, dst, dstCapacity);
+}
+
+/** The same for a block whose matches may reach back to `window`, in one piece with the output. */
+export function lz4DecompressAfter(
+  src: usize,
+  srcLength: u32,
+  window: usize,
+  dst: usize,
+  dstCapacity: u32,
+): i32 {
   const srcEnd = src + <usize>srcLength;
   const dstEnd = dst + <usize>dstCapacity;
   let ip = src;
@@ -206,7 +218,7 @@ export function lz4Decompress(src: usize, srcLength: u32, dst: usize, dstCapacit
     const distance = <usize>load<u16>(ip);
     ip += 2;
     // A distance of 0 wraps around and is refused here as well.
-    if (distance - 1 >= op - dst) return BAD_DISTANCE;
+    if (distance - 1 >= op - window) return BAD_DISTANCE;
     let length = (token & 15) + MIN_MATCH;
     if (length < 19 && distance >= 8 && dstEnd - op >= 20) {
       store<u64>(op, load<u64>(op - distance));

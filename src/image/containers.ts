@@ -1,7 +1,10 @@
 // What files are compressed with, told by their first bytes, and how their content is read:
 // forwards, from streams of any pieces, in bounded memory. One may be inside another one, not more.
-import { zstdMagic } from "../core/zstdframe.ts";
-import { HEAD_BYTES, type ReadOptions } from "./formats.ts";
+import { ZSTD_MAGIC_BYTES, zstdMagic } from "../core/zstdframe.ts";
+import { formatOf, HEAD_BYTES, type ReadOptions } from "./formats.ts";
+import { inflated, inflatedHead, isGzip } from "./gzip.ts";
+import { Lz4Reader } from "./lz4frame.ts";
+import { lz4Magic } from "./lz4head.ts";
 import type { Compression } from "./opened.ts";
 import { type Peeked, peek } from "./peek.ts";
 import { ZstdReader } from "./zstd.ts";
@@ -19,6 +22,7 @@ export class Containers {
   private readonly wasm: Uint8Array | URL | undefined;
   /** By how deep the container is: a decoder can read but one stream at a time. */
   private readonly zstd: ZstdReader[] = [];
+  private readonly lz4: Lz4Reader[] = [];
 
   /** The kernels are compiled when they are first needed; default: those of the package. */
   constructor(wasm?: Uint8Array | URL) {
@@ -80,6 +84,12 @@ export class Containers {
     switch (container) {
       case "zstd":
         return this.zstdReader(depth).read(bytes, options);
+      case "lz4":
+        this.lz4[depth] ??= new Lz4Reader(this.wasm);
+        return this.lz4[depth].read(bytes, options);
+      case "gzip":
+      case "zlib":
+        return inflated(bytes, container, options);
     }
   }
 
@@ -91,5 +101,24 @@ export class Containers {
 
 /** What a file is compressed with that begins with `head` (HEAD_BYTES of it). */
 export function compressionOf(head: Uint8Array): Compression | undefined {
-  return zstdMagic(head) === "other" ? undefined : "zstd";
+  if (isGzip(head)) return "gzip";
+  const frame = frameAt(head);
+  if (frame !== undefined) return frame;
+  // A dump of LiME with `compress=1`; anything else would be a guess.
+  const inside = inflatedHead(head);
+  return inside && formatOf(inside)?.format === "lime" ? "zlib" : undefined;
+}
+
+/** Skippable frames are the same in LZ4 and Zstandard; what follows them tells. */
+function frameAt(head: Uint8Array, at = 0): "lz4" | "zstd" | undefined {
+  if (head.length - at < ZSTD_MAGIC_BYTES) return undefined;
+  const { buffer, byteOffset, length } = head;
+  const view = new DataView(buffer, byteOffset, length);
+  const lz4 = lz4Magic(view.getUint32(at, true));
+  if (lz4 === "frame" || lz4 === "legacy") return "lz4";
+  if (zstdMagic(head.subarray(at)) === "frame") return "zstd";
+  if (lz4 === undefined) return undefined;
+  const size = at + ZSTD_MAGIC_BYTES;
+  if (length - size < 4) return "zstd";
+  return frameAt(head, size + 4 + view.getUint32(size, true)) ?? "zstd";
 }

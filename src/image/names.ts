@@ -7,7 +7,7 @@ import { faultOfName } from "../wire/imagehead.ts";
 import type { Compression } from "./opened.ts";
 
 /** What `gzip -d` and its like take away. */
-const ENDINGS: Partial<Record<Compression, string>> = { zstd: ".zst" };
+const ENDINGS: Partial<Record<Compression, string>> = { gzip: ".gz", lz4: ".lz4", zstd: ".zst" };
 
 /**
  * What images are called in an archive: each path relative to the deepest directory common to all;
@@ -34,7 +34,7 @@ export function imageNames(
   });
 }
 
-/** A file that is called nothing but ".zst" keeps its name. */
+/** A file that is called nothing but ".gz" keeps its name. */
 function withoutEnding(name: string, compression: Compression): string {
   const ending = ENDINGS[compression];
   if (ending === undefined || !name.endsWith(ending)) return name;

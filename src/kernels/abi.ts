@@ -58,6 +58,14 @@ export interface Kernels extends ForeignKernels, WindowKernels, ZstdKernels {
   ): number;
   /** Total LZ4 block decoder: returns the bytes written or a negative code. */
   lz4Decompress(srcPtr: number, srcLength: number, dstPtr: number, dstCapacity: number): number;
+  /** The same for a block of any size, whose matches may reach back to `windowPtr` before it. */
+  lz4DecompressAfter(
+    srcPtr: number,
+    srcLength: number,
+    windowPtr: number,
+    dstPtr: number,
+    dstCapacity: number,
+  ): number;
   /** Encodes a page against 1–3 reference pages (u32 pointers at `refsPtr`); 0 if over capacity. */
   deltaEncode(
     pagePtr: number,

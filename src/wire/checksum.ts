@@ -1,5 +1,6 @@
-// XXH64 for batches, superblocks and other small objects, by xxhash-wasm. The pages' own hashes
-// come from the kernels; this is what TypeScript uses where a hash is taken now and then.
+// XXH64 for batches, superblocks and other small objects, and XXH32 for LZ4 frames, by xxhash-wasm.
+// The pages' own hashes come from the kernels; this is what TypeScript uses where a hash is taken
+// now and then.
 import xxhash from "xxhash-wasm";
 
 /** XXH64, seed 0, of the concatenation of the parts. */
@@ -31,6 +32,21 @@ export async function startChecksum(): Promise<RunningChecksum> {
   return {
     update: (part) => void state.update(part),
     digest: () => state.digest(),
+  };
+}
+
+/** XXH32, seed 0, of parts that come one after another. */
+export interface RunningChecksum32 {
+  update(part: Uint8Array): void;
+  digest(): number;
+}
+
+/** Begins as many of them as are wanted. */
+export async function loadChecksum32(): Promise<() => RunningChecksum32> {
+  const { create32 } = await loadHasher();
+  return () => {
+    const state = create32();
+    return { update: (part) => void state.update(part), digest: () => state.digest() };
   };
 }
 

@@ -82,6 +82,33 @@ describe.each(builds)("lz4 decoder under fire, $name build", ({ name }) => {
     expect(findFault(bytes, decode, soundBlocks(), seededRandom(seed))).toBeUndefined();
   });
 
+  test("agrees on blocks that go on where others end", () => {
+    const random = seededRandom(seed);
+    const blocks = soundBlocks();
+    for (let round = 0; round < CASES / 4; round++) {
+      const block = hostile(blocks[random.int(blocks.length)], random);
+      const before = random.bytes(random.int(300)).map((byte) => byte & 3);
+      const capacity = random.int(700);
+      const src = bytes.length - block.length;
+      bytes.fill(0xa5, DST, DST + before.length + capacity + GUARD);
+      bytes.set(before, DST);
+      bytes.set(block, src);
+      const at = DST + before.length;
+      const length = kernels.lz4DecompressAfter(src, block.length, DST, at, capacity);
+      const want = lz4DecodeOracle(block, capacity, before);
+      if (want === undefined ? length >= 0 : length !== want.length) {
+        expect.fail(`round ${round}: returned ${length}, oracle ${want?.length ?? "refuses"}`);
+      }
+      const there = bytes.subarray(at, at + Math.max(length, 0));
+      if (want && Buffer.compare(want, there) !== 0) expect.fail(`round ${round}: other bytes`);
+      if (Buffer.compare(before, bytes.subarray(DST, at)) !== 0) {
+        expect.fail(`round ${round}: wrote before the output`);
+      }
+      const guard = bytes.subarray(at + capacity, at + capacity + GUARD);
+      if (guard.some((byte) => byte !== 0xa5)) expect.fail(`round ${round}: wrote past it`);
+    }
+  });
+
   test("canary: a decoder that forgets one check is caught", () => {
     const forgetsCapacity: Decode = (src, srcLength, dst, capacity) => {
       const decoded = lz4DecodeOracle(bytes.slice(src, src + srcLength), capacity + 8);

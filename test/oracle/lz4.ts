@@ -1,9 +1,17 @@
 // The slow, obvious reading of lz4_Block_format.md (as published with lz4 1.9.4) that tests hold
 // against the kernel. It knows nothing of speed and checks each rule where the format states it.
 
-/** The bytes of a block, or undefined when the block is broken or longer than `capacity`. */
-export function lz4DecodeOracle(block: Uint8Array, capacity: number): Uint8Array | undefined {
-  const out: number[] = [];
+/**
+ * The bytes of a block, or undefined when the block is broken or longer than `capacity`. Matches may
+ * reach into what came `before`.
+ */
+export function lz4DecodeOracle(
+  block: Uint8Array,
+  capacity: number,
+  before: Uint8Array = new Uint8Array(0),
+): Uint8Array | undefined {
+  const out = [...before];
+  const room = before.length + capacity;
   let at = 0;
   /** The nibble's length and the bytes that go on with it; -1 past the end. */
   function lengthFrom(nibble: number): number {
@@ -20,27 +28,37 @@ export function lz4DecodeOracle(block: Uint8Array, capacity: number): Uint8Array
     const token = block[at++];
     const literals = lengthFrom(token >> 4);
     if (literals < 0 || at + literals > block.length) return undefined;
-    if (out.length + literals > capacity) return undefined;
+    if (out.length + literals > room) return undefined;
     for (let i = 0; i < literals; i++) out.push(block[at++]);
-    if (at === block.length) return Uint8Array.from(out);
+    if (at === block.length) return Uint8Array.from(out.slice(before.length));
     if (at + 2 > block.length) return undefined;
     const distance = block[at] | (block[at + 1] << 8);
     at += 2;
     if (distance === 0 || distance > out.length) return undefined;
     const rest = lengthFrom(token & 15);
-    if (rest < 0 || out.length + rest + 4 > capacity) return undefined;
+    if (rest < 0 || out.length + rest + 4 > room) return undefined;
     for (let i = 0; i < rest + 4; i++) out.push(out[out.length - distance]);
   }
   return undefined;
 }
 
-/** A greedy encoder: the nearest earlier occurrence of 4 bytes, never reaching the last 5. */
-export function lz4EncodeOracle(input: Uint8Array): Uint8Array {
+/**
+ * A greedy encoder: the nearest earlier occurrence of 4 bytes, never reaching the last 5. The reader
+ * has what came `before` too.
+ */
+export function lz4EncodeOracle(
+  block: Uint8Array,
+  before: Uint8Array = new Uint8Array(0),
+): Uint8Array {
   const out: number[] = [];
   const seen = new Map<number, number>();
-  const view = new DataView(input.buffer, input.byteOffset, input.byteLength);
-  let anchor = 0;
-  let at = 0;
+  const input = new Uint8Array(before.length + block.length);
+  input.set(before);
+  input.set(block, before.length);
+  const view = new DataView(input.buffer);
+  for (let i = 0; i + 4 <= before.length; i++) seen.set(view.getUint32(i, true), i);
+  let anchor = before.length;
+  let at = anchor;
   while (at + 12 <= input.length) {
     const word = view.getUint32(at, true);
     const match = seen.get(word);
