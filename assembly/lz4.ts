@@ -1,6 +1,5 @@
 // LZ4 block format (lz4_Block_format.md), inputs up to 64 KiB: a greedy encoder with one table of
-// u16 positions, and a total decoder, also for blocks of any size that go on where others end. No
-// frames.
+// u16 positions. No frames, no dictionaries, no streaming; lz4decode.ts decodes.
 //
 //   sequence:  token (u8: literals << 4 | match - 4) | more literal length | literals
 //              | distance (u16, 1 … bytes written) | more match length
@@ -9,7 +8,7 @@
 import { PAGE_BYTES } from "./layout";
 
 // @ts-ignore: decorator
-@inline const MIN_MATCH: usize = 4;
+@inline export const MIN_MATCH: usize = 4;
 // @ts-ignore: decorator
 @inline const LAST_LITERALS: usize = 5;
 // The format asks for 12 bytes. With 17, sixteen literals, a position's 8 bytes and the first 12
@@ -27,13 +26,6 @@ import { PAGE_BYTES } from "./layout";
 // The search goes a byte further per 2^6 misses in a row, so that noise costs little.
 // @ts-ignore: decorator
 @inline const SKIP_LOG: u32 = 6;
-
-// @ts-ignore: decorator
-@inline const TRUNCATED: i32 = -1;
-// @ts-ignore: decorator
-@inline const OVER_CAPACITY: i32 = -2;
-// @ts-ignore: decorator
-@inline const BAD_DISTANCE: i32 = -3;
 
 /** Bytes written, or 0 when they would not fit. `scratch` holds LZ4_SCRATCH_BYTES. */
 export function lz4Compress(
@@ -158,7 +150,7 @@ function writeLength(op: usize, rest: usize): usize {
 /** Copies 16 bytes at a time where the output has room for the last 15; sources are margined. */
 // @ts-ignore: decorator
 @inline
-function copyLiterals(op: usize, from: usize, length: usize, dstEnd: usize): usize {
+export function copyLiterals(op: usize, from: usize, length: usize, dstEnd: usize): usize {
   const stop = op + length;
   if (dstEnd - stop >= 16) {
     for (; op < stop; op += 16, from += 16) v128.store(op, v128.load(from));
@@ -175,88 +167,4 @@ function lastLiterals(anchor: usize, end: usize, op: usize, dst: usize, dstEnd: 
   if (literals >= 15) op = writeLength(op, literals - 15);
   memory.copy(op, anchor, literals);
   return <u32>(op + literals - dst);
-}
-
-/** Bytes written, or a negative code. The end rules for encoders are not asked of the input. */
-export function lz4Decompress(src: usize, srcLength: u32, dst: usize, dstCapacity: u32): i32 {
-  return lz4DecompressAfter(src, srcLength, dst, dst, dstCapacity);
-}
-
-/** The same for a block whose matches may reach back to `window`, in one piece with the output. */
-export function lz4DecompressAfter(
-  src: usize,
-  srcLength: u32,
-  window: usize,
-  dst: usize,
-  dstCapacity: u32,
-): i32 {
-  const srcEnd = src + <usize>srcLength;
-  const dstEnd = dst + <usize>dstCapacity;
-  let ip = src;
-  let op = dst;
-  // `ip` ≤ `srcEnd` and `op` ≤ `dstEnd` at every turn, so their differences are true sizes.
-  while (ip < srcEnd) {
-    const token = <usize>load<u8>(ip++);
-    let literals = token >>> 4;
-    if (literals < 15 && srcEnd - ip >= 18 && dstEnd - op >= 32) {
-      v128.store(op, v128.load(ip));
-      ip += literals;
-      op += literals;
-    } else {
-      for (let more: usize = literals == 15 ? 255 : 0; more == 255; literals += more) {
-        if (ip == srcEnd || literals > srcEnd - ip) return TRUNCATED;
-        more = <usize>load<u8>(ip++);
-      }
-      if (literals > srcEnd - ip) return TRUNCATED;
-      if (literals > dstEnd - op) return OVER_CAPACITY;
-      // Wild reads need their 15 bytes in the input too.
-      op = copyLiterals(op, ip, literals, srcEnd - ip >= literals + 16 ? dstEnd : op + literals);
-      ip += literals;
-      if (ip == srcEnd) return <i32>(op - dst);
-      if (srcEnd - ip < 2) return TRUNCATED;
-    }
-    const distance = <usize>load<u16>(ip);
-    ip += 2;
-    // A distance of 0 wraps around and is refused here as well.
-    if (distance - 1 >= op - window) return BAD_DISTANCE;
-    let length = (token & 15) + MIN_MATCH;
-    if (length < 19 && distance >= 8 && dstEnd - op >= 20) {
-      store<u64>(op, load<u64>(op - distance));
-      store<u64>(op, load<u64>(op - distance, 8), 8);
-      store<u32>(op, load<u32>(op - distance, 16), 16);
-      op += length;
-    } else {
-      for (let more: usize = length == 19 ? 255 : 0; more == 255; length += more) {
-        if (ip == srcEnd) return TRUNCATED;
-        if (length > dstEnd - op) return OVER_CAPACITY;
-        more = <usize>load<u8>(ip++);
-      }
-      if (length > dstEnd - op) return OVER_CAPACITY;
-      op = copyMatch(op, distance, length, dstEnd);
-    }
-  }
-  return TRUNCATED;
-}
-
-/** Repeats what lies `distance` bytes back. Wild where the output has 16 bytes of room after it. */
-// @ts-ignore: decorator
-@inline
-function copyMatch(op: usize, distance: usize, length: usize, dstEnd: usize): usize {
-  const stop = op + length;
-  if (dstEnd - stop < 16) {
-    for (; op < stop; op++) store<u8>(op, load<u8>(op - distance));
-  } else if (distance >= 16) {
-    for (; op < stop; op += 16) v128.store(op, v128.load(op - distance));
-  } else if (distance >= 8) {
-    for (; op < stop; op += 8) store<u64>(op, load<u64>(op - distance));
-  } else {
-    // As many whole periods as 8 bytes hold are written per turn.
-    const bits = <u64>(distance << 3);
-    let word = load<u64>(op - distance) & ((<u64>1 << bits) - 1);
-    word |= word << bits;
-    if (distance < 4) word |= word << (bits << 1);
-    if (distance == 1) word |= word << 32;
-    for (const step: usize = 8 - (<usize>8 % distance); op < stop; op += step) store<u64>(op, word);
-  }
-  return stop;
 }

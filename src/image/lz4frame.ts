@@ -1,6 +1,6 @@
 // Reads what lies inside of LZ4 frames (lz4head.ts), from a stream of any pieces and with bounded
-// memory; also of the legacy ones that `lz4 -l` and the Linux kernel write. No dictionaries. Whether
-// bytes are compressed at all is asked elsewhere (containers.ts).
+// memory; also of the legacy ones that `lz4 -l` and the Linux kernel write. No dictionaries.
+// Whether bytes are compressed at all is asked elsewhere (containers.ts).
 import { PagefoldError } from "../core/errors.ts";
 import { PieceReader } from "../core/piecereader.ts";
 import { compileKernels } from "../kernels/load.ts";

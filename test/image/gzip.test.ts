@@ -91,7 +91,7 @@ describe("gzip", () => {
     expect(await refusal(wrong)).toMatch(/^a: gzip: incorrect data check after \d+ bytes$/);
   });
 
-  it("closes its source when nobody wants more, when it fails, and when it is aborted", async () => {
+  it("closes its source when nobody wants more, when it fails, when it is aborted", async () => {
     let closed = 0;
     const packed = gzipSync(random.bytes(2_000_000));
     async function* source(bytes: Uint8Array, hangs = false): AsyncGenerator<Uint8Array> {

@@ -2,8 +2,8 @@
 // against the kernel. It knows nothing of speed and checks each rule where the format states it.
 
 /**
- * The bytes of a block, or undefined when the block is broken or longer than `capacity`. Matches may
- * reach into what came `before`.
+ * The bytes of a block, or undefined when the block is broken or longer than `capacity`. Matches
+ * may reach into what came `before`.
  */
 export function lz4DecodeOracle(
   block: Uint8Array,
@@ -43,8 +43,8 @@ export function lz4DecodeOracle(
 }
 
 /**
- * A greedy encoder: the nearest earlier occurrence of 4 bytes, never reaching the last 5. The reader
- * has what came `before` too.
+ * A greedy encoder: the nearest earlier occurrence of 4 bytes, never reaching the last 5. The
+ * reader has what came `before` too.
  */
 export function lz4EncodeOracle(
   block: Uint8Array,

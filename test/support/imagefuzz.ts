@@ -29,7 +29,7 @@ export interface ImageFuzz {
   readonly recompress?: Recompress;
 }
 
-/** What came out, by format or code of the error, for a look at whether the fuzz reaches anything. */
+/** What came out, by format or code of the error: a look at whether the fuzz reaches anything. */
 export async function fuzzImage(
   good: Uint8Array,
   { name, rounds = roundsWanted(), hotBytes = good.length, recompress }: ImageFuzz,
