@@ -6,6 +6,7 @@ import { type CoreRange, readCoreRanges } from "./elfcore.ts";
 import type { MemoryLayout, MemoryRange, ReadAt } from "./layout.ts";
 import { readLimeRanges } from "./lime.ts";
 
+const KERNEL_HALF = 2n ** 63n;
 /** Beyond the last address there is. */
 const ADDRESS_SPACE_END = 2n ** 64n;
 
@@ -73,12 +74,13 @@ export async function viewOfCore(
 
 const PLAIN = { machine: undefined, notes: new Uint8Array(0) };
 
-/** Cores of processes leave the physical addresses 0; those of machines have some that are not. */
+/**
+ * Cores of processes leave the physical addresses 0; those of machines have some that are not,
+ * unless all memory is in one range: then it is mapped into the kernel's half, or nowhere.
+ */
 function arePhysical(ranges: readonly CoreRange[]): boolean {
-  return (
-    ranges.some(({ physicalAddress }) => physicalAddress !== 0n) ||
-    ranges.every(({ address }) => address === 0n)
-  );
+  if (ranges.some(({ physicalAddress }) => physicalAddress !== 0n)) return true;
+  return ranges.length === 1 && (ranges[0].address === 0n || ranges[0].address >= KERNEL_HALF);
 }
 
 /**

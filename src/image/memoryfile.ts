@@ -26,13 +26,20 @@ export async function memoryOf(
   const known = found?.format === format ? found : undefined;
   if (known?.kind === "placed") {
     const layout = await known.layout(read, byteLength);
-    if (layout) return viewOfLayout(layout, (await known.memory?.(read)) ?? read);
+    if (layout) return someOf(viewOfLayout(layout, (await known.memory?.(read)) ?? read), name);
   } else if (known?.kind === "stream") {
-    return spoolMemory(known.parts(file.pieces(), options), await spool(), options);
+    const parts = known.parts(file.pieces(), options);
+    return someOf(await spoolMemory(parts, await spool(), options), name);
   } else if (known) {
     const apart = await known.open(read, byteLength, options);
-    if (apart) return spoolMemory(apart.parts(signal), await spool(), options);
+    if (apart) return someOf(await spoolMemory(apart.parts(signal), await spool(), options), name);
   }
   const fault = `is of format ${JSON.stringify(format)}, whose memory cannot be taken out of it`;
   throw new PagefoldError("FORMAT", `${name}: ${fault}`);
+}
+
+/** A guest that was saved without its memory (x-ignore-shared) is not one of zeros. */
+function someOf(view: MemoryView, name: string): MemoryView {
+  for (const _ of view.ranges()) return view;
+  throw new PagefoldError("FORMAT", `${name}: holds no memory whose addresses are known`);
 }
