@@ -2,8 +2,8 @@
 import { areaY, lineY, plot, ruleY } from "@observablehq/plot";
 import type { DrawnMap, MapCells, ReportText } from "../payload.ts";
 import { element, section, table, tableDetails } from "./elements.ts";
-import { asImage, chart } from "./figure.ts";
-import { axisUnit, bytesText, nameText, PAGE_BYTES } from "./words.ts";
+import { asImage, onWidth, whenWanted } from "./figure.ts";
+import { axisUnit, bytesText, nameText, PAGE_BYTES, tickText } from "./words.ts";
 
 const DENSE_BITS = 7.5;
 const TABLE_ROWS = 32;
@@ -21,13 +21,13 @@ export function entropySection(report: ReportText, cells: readonly MapCells[]): 
       ]);
       return table(`Mean entropy of ${title}`, ["range", "bits a byte"], rows);
     };
-    const figure = chart(
-      title,
-      (width) => drawStrip(title, map, cells[i], width),
-      tableDetails("As a table", makeTable),
+    const place = element("div", { class: "chart" });
+    whenWanted(place, report.images.length, () =>
+      onWidth(place, (width) => place.replaceChildren(drawStrip(title, map, cells[i], width))),
     );
-    figure.classList.add("strip");
-    return figure;
+    const caption = element("figcaption", {}, element("bdi", {}, title));
+    const details = tableDetails("As a table", makeTable);
+    return element("figure", { class: "strip" }, caption, place, details);
   });
   const note =
     "Mean Shannon entropy of the bytes of a page, from 0 bits (all alike) to 8 (all equally " +
@@ -78,9 +78,10 @@ function drawStrip(title: string, map: DrawnMap, cells: MapCells, width: number)
       label: `${unit} →`,
       labelAnchor: "right",
       ticks: width < 560 ? 4 : 8,
+      tickFormat: tickText,
       domain: [0, bytes / size],
     },
-    y: { label: null, domain: [0, 8], ticks: [0, 4, 8], grid: true },
+    y: { label: null, domain: [0, 8], ticks: [0, 4, 8], tickFormat: tickText, grid: true },
     marks: [
       areaY(corners, {
         x: "at",

@@ -13,6 +13,7 @@ import {
   PAGE_BYTES,
   shareText,
   shortName,
+  tickText,
 } from "./words.ts";
 
 const KIND_NUMBERS = Array.from({ length: KIND_COUNT }, (_, kind) => kind);
@@ -80,6 +81,7 @@ function drawImages(images: readonly ExplainedImage[], width: number): Element {
       label: `${unit} →`,
       labelAnchor: "right",
       ticks: isNarrow ? 3 : 6,
+      tickFormat: tickText,
       domain: [0, most / size],
     },
     y: { label: null, domain: keys, padding: 0.25, tickSize: 0, tickFormat: label },

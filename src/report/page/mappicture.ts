@@ -6,6 +6,10 @@ import type { MapShape, MapSize, MapView } from "./mapgeometry.ts";
 /** Red, green, blue by kind. */
 export type Colors = readonly (readonly [number, number, number])[];
 
+/** A map has 16 columns at least, so it can be halved so often. */
+const MAX_LEVEL = 4;
+/** A pixel of a picture is drawn at least as large, in device pixels. */
+const MIN_PIXELS = 0.75;
 /** Marks a pixel behind the last cell. */
 const NONE = 255;
 
@@ -16,42 +20,46 @@ interface Level {
 }
 
 export class MapPicture {
+  /** From fine to coarse; coarse ones are made when they are first wanted, as are pictures. */
   private readonly levels: Level[];
-  private pictures: HTMLCanvasElement[] = [];
+  private pictures: (HTMLCanvasElement | undefined)[] = [];
+  private colors: Colors = [];
 
-  constructor(kinds: Uint8Array, shape: MapShape) {
-    const padded = new Uint8Array(shape.columns * shape.rows).fill(NONE);
+  constructor(kinds: Uint8Array, { columns, rows }: MapShape) {
+    const padded = new Uint8Array(columns * rows).fill(NONE);
     padded.set(kinds);
-    this.levels = [{ columns: shape.columns, rows: shape.rows, kinds: padded }];
-    for (let last = this.levels[0]; last.columns > 64; ) {
-      last = halved(last);
-      this.levels.push(last);
-    }
+    this.levels = [{ columns, rows, kinds: padded }];
   }
 
   /** Colours all cells; those of other kinds than `only` with the last of `colors`. */
   paint(colors: Colors, only: number | undefined): void {
-    const shown = colors.slice(0, KIND_COUNT).map((color, kind) => {
+    this.colors = colors.slice(0, KIND_COUNT).map((color, kind) => {
       return only === undefined || kind === only ? color : colors[KIND_COUNT];
     });
-    this.pictures = this.levels.map((level) => pictureOf(level, shown));
+    this.pictures = [];
   }
 
   /** `ratio` is device pixels a CSS pixel. */
   draw(context: CanvasRenderingContext2D, view: MapView, size: MapSize, ratio: number): void {
     let level = 0;
-    while (level + 1 < this.levels.length && view.scale * ratio * 2 ** level < 0.75) level++;
-    const cells = 2 ** level;
-    const picture = this.pictures[level];
-    context.imageSmoothingEnabled = false;
-    const pixels = view.scale * cells;
+    while (level < MAX_LEVEL && view.scale * ratio * 2 ** level < MIN_PIXELS) level++;
+    const picture = this.picture(level);
+    const pixels = view.scale * 2 ** level;
     const [x, y] = [-view.left * view.scale, -view.top * view.scale];
+    context.imageSmoothingEnabled = false;
     context.save();
     context.beginPath();
     context.rect(0, 0, size.width, size.height);
     context.clip();
     context.drawImage(picture, x, y, picture.width * pixels, picture.height * pixels);
     context.restore();
+  }
+
+  private picture(level: number): HTMLCanvasElement {
+    while (this.levels.length <= level)
+      this.levels.push(halved(this.levels[this.levels.length - 1]));
+    this.pictures[level] ??= pictureOf(this.levels[level], this.colors);
+    return this.pictures[level];
   }
 }
 
@@ -77,18 +85,22 @@ function halved({ columns, rows, kinds }: Level): Level {
     for (let column = 0; column < half.columns; column++) {
       const at = row * 2 * columns + column * 2;
       const below = row * 2 + 1 < rows ? at + columns : at;
-      const four = [kinds[at], kinds[at + 1], kinds[below], kinds[below + 1]];
-      result[row * half.columns + column] = commonest(four);
+      result[row * half.columns + column] = commonest(
+        kinds[at],
+        kinds[at + 1],
+        kinds[below],
+        kinds[below + 1],
+      );
     }
   }
   return { ...half, kinds: result };
 }
 
-function commonest([a, b, c, d]: number[]): number {
-  if (a === b && c === d) return a === c || c === NONE ? a : c === NONE ? a : Math.max(a, c);
-  if (c === NONE && d === NONE) return Math.max(a === NONE ? 0 : a, b === NONE ? 0 : b);
+function commonest(a: number, b: number, c: number, d: number): number {
+  // Behind the last cell: NONE follows NONE, and is no kind.
+  if (d === NONE) return a === NONE ? NONE : Math.max(a, b === NONE ? 0 : b, c === NONE ? 0 : c);
+  if (a === b && c === d) return Math.max(a, c);
   if (a === b || a === c || a === d) return a;
   if (b === c || b === d) return b;
-  if (c === d) return c;
-  return Math.max(...[a, b, c, d].filter((kind) => kind !== NONE));
+  return c === d ? c : Math.max(a, b, c, d);
 }

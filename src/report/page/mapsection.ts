@@ -57,6 +57,7 @@ function mapFigure(
   const canvas = new MapCanvas(place, {
     label: `Map of ${name}`,
     kinds: cells.kinds,
+    count: images.length,
     aspect: (width) => (width < 560 ? 1.25 : 4) * (images.length > MANY_IMAGES ? 4 : 1),
     describe: (cell) => {
       told.textContent = cell === undefined ? PROMPT : cellText(map, cells, cell);

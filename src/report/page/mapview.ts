@@ -1,7 +1,7 @@
 // One map on its canvas: draws it, and lets it be read and enlarged by pointer, wheel, two fingers
 // and keys. What a cell means is said by the caller.
 import { element } from "./elements.ts";
-import { onWidth } from "./figure.ts";
+import { onWidth, whenWanted } from "./figure.ts";
 import {
   cellAfter,
   cellAt,
@@ -23,6 +23,8 @@ export interface MapOptions {
   readonly kinds: Uint8Array;
   /** How many times wider than high, by the width there is. */
   readonly aspect: (width: number) => number;
+  /** How many maps there are. */
+  readonly count: number;
   readonly describe: (cell: number | undefined) => void;
   /** Told how many cells a row has. */
   readonly laidOut: (columns: number) => void;
@@ -68,7 +70,7 @@ export class MapCanvas {
     this.canvas.addEventListener("keydown", (event) => this.press(event));
     this.canvas.addEventListener("focus", () => this.tell());
     this.canvas.addEventListener("blur", () => this.tell());
-    onWidth(place, (width) => this.layOut(width));
+    whenWanted(place, options.count, () => onWidth(place, (width) => this.layOut(width)));
   }
 
   /** Colours by kind, one for what is not shown, and one for lines. */

@@ -4,7 +4,7 @@ import type { ExplainedStep } from "../../explainapi.ts";
 import type { ReportText } from "../payload.ts";
 import { section, table, tableDetails } from "./elements.ts";
 import { asImage, chart } from "./figure.ts";
-import { axisUnit, bytesText, shareText } from "./words.ts";
+import { axisUnit, bytesText, shareText, tickText } from "./words.ts";
 
 interface Step {
   label: string;
@@ -89,7 +89,13 @@ function drawSteps(bars: readonly Bar[], memoryBytes: number, width: number): El
     marginTop: 4,
     marginBottom: 40,
     style: { fontSize: `${fontSize}px` },
-    x: { label: `${unit} left →`, labelAnchor: "right", grid: true, ticks: isNarrow ? 3 : 6 },
+    x: {
+      label: `${unit} left →`,
+      labelAnchor: "right",
+      grid: true,
+      ticks: isNarrow ? 3 : 6,
+      tickFormat: tickText,
+    },
     y: { label: null, domain: bars.map(({ label }) => label), padding: 0.25, tickSize: 0 },
     marks: [
       barX(bars, {

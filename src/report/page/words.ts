@@ -25,8 +25,14 @@ function unitFor(byteCount: number): { unit: string; size: number } {
   return { unit: UNITS[index], size: 1024 ** index };
 }
 
+/** "12,345" for a whole number. What the browser has for it takes a twentieth of a second. */
 export function countText(count: number): string {
-  return count.toLocaleString("en-US");
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
+/** A number on an axis. */
+export function tickText(value: number): string {
+  return Number.isInteger(value) ? countText(value) : String(Number(value.toPrecision(6)));
 }
 
 /** "1 page", "12,345 pages". */
