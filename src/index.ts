@@ -1,6 +1,7 @@
 // The public interface of pagefold. Re-exports only.
 export type * from "./api.ts";
 export { openBase } from "./archive/base.ts";
+export { isSealed } from "./archive/openseal.ts";
 export { openArchive } from "./archive/reader.ts";
 export { type ErrorCode, PagefoldError, reasonOf } from "./core/errors.ts";
 export { openEngine } from "./engine.ts";

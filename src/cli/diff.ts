@@ -13,6 +13,7 @@ import { parseBase } from "./args.ts";
 import { UsageError } from "./failure.ts";
 import { formatBytes, formatDuration, formatPercent, formatRatio, printable } from "./format.ts";
 import { packInputs } from "./inputs.ts";
+import { type KeyOption, keyed, keyOption } from "./keyfile.ts";
 import {
   addExamples,
   addWorkOptions,
@@ -26,7 +27,7 @@ import { print } from "./streams.ts";
 import { formatTable } from "./table.ts";
 import { printJson, summarize, withEngine } from "./work.ts";
 
-type Options = WorkOptions & LevelOption & { output?: string; force?: boolean };
+type Options = WorkOptions & LevelOption & KeyOption & { output?: string; force?: boolean };
 
 export function defineDiff(command: Command): void {
   command
@@ -35,6 +36,7 @@ export function defineDiff(command: Command): void {
     .option("-o, --output <file>", "write the difference, - for stdout")
     .addOption(forceOption("an existing archive"))
     .addOption(levelOption())
+    .addOption(keyOption("key of the old image's archive, and to seal the difference with"))
     .action(diff);
   addWorkOptions(command);
   addExamples(command, [
@@ -44,7 +46,7 @@ export function defineDiff(command: Command): void {
   ]);
 }
 
-async function diff(base: BaseInput, path: string, options: Options): Promise<void> {
+async function diff(old: BaseInput, path: string, options: Options): Promise<void> {
   const { level, json, output, force } = options;
   if (path === "-") throw new UsageError("diff compares files, not stdin");
   if (json && output === "-") {
@@ -52,12 +54,13 @@ async function diff(base: BaseInput, path: string, options: Options): Promise<vo
   }
   const [isCompressed] = await compressedPaths([path]);
   if (isCompressed) throw new UsageError(`${path}: is compressed, and diff reads images in place`);
+  const { key, base = old } = await keyed({ ...options, base: old });
   const inputs = await packInputs([path], {});
   const target = output === undefined ? nowhere() : await openOutput(output, force);
   await refuseInputs(target.path, [...inputs, ...baseInputs(base)]);
   try {
     const report = await withEngine("diff", options, (engine, hooks) =>
-      engine.pack(inputs, target.to, { base, level, ...hooks }),
+      engine.pack(inputs, target.to, { base, key, level, ...hooks }),
     );
     const change = changeOf(report);
     const named = { old: baseName(base), new: path, archive: target.path ?? null };

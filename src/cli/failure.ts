@@ -16,7 +16,7 @@ export const EXIT = {
 /** What they mean, for the help and the manual page. */
 export const EXIT_STATUS: readonly (readonly [codes: string, meaning: string])[] = [
   ["0", "done"],
-  ["1", "failed: a file, a device, a process"],
+  ["1", "failed: a file, a device, a process, a key"],
   ["2", "the words make no sense"],
   ["3", "content is not what its checksum says, or some had to be left out"],
   ["4", "a guest was handed over, and nobody knows whether it arrived"],

@@ -18,12 +18,13 @@ import {
 import { countRows, totalCounts } from "./found.ts";
 import { listedPaths, namesOf } from "./inputs.ts";
 import { interrupt } from "./interrupt.ts";
+import { type KeyOption, keyOption, readKey } from "./keyfile.ts";
 import { addExamples, addWorkOptions, asIsOption, forceOption, levelOption } from "./options.ts";
 import { print } from "./streams.ts";
 import { formatTable } from "./table.ts";
 import { printJson, withEngine } from "./work.ts";
 
-type Options = ExplainWords & { filesFrom?: string; null?: boolean };
+type Options = ExplainWords & KeyOption & { filesFrom?: string; null?: boolean };
 type ImageFound = InspectReport["images"][number];
 
 const PAGE_BYTES = 4096;
@@ -39,6 +40,7 @@ export function defineInspect(command: Command): void {
     .addOption(forceOption("an existing page"))
     .option("--details", "say where the bytes go: pack them all into nothing")
     .addOption(levelOption())
+    .addOption(keyOption())
     .action(inspect);
   addWorkOptions(command);
   addExamples(command, [
@@ -62,6 +64,7 @@ async function inspect(words: string[], options: Options): Promise<void> {
     throw new UsageError(`${paths[at]}: is an archive; --html and --details are for images`);
   }
   if (at >= 0) return inspectArchive(paths[0], options);
+  if (options.keyFile !== undefined) throw new UsageError("only archives take a --key-file");
   const names = await namesOf(paths, options);
   const { decompress } = options;
   const inputs = paths.map((path, i) => ({ name: names[i], path }));
@@ -133,8 +136,8 @@ function twoRows(image: ImageFound, title: string): string[][] {
   ];
 }
 
-async function inspectArchive(path: string, { json }: Options): Promise<void> {
-  await using archive = await openArchive(path);
+async function inspectArchive(path: string, { json, keyFile }: Options): Promise<void> {
+  await using archive = await openArchive(path, { key: await readKey(keyFile) });
   const usage = await archive.usage(interrupt.signal);
   const { images, generation, byteLength } = archive;
   const counts = totalCounts(images);

@@ -10,13 +10,14 @@ import {
 import { formatBytes, formatCount, formatRatio, formatTime, printable } from "./format.ts";
 import { refuseStdin } from "./inputs.ts";
 import { interrupt } from "./interrupt.ts";
+import { type KeyOption, keyOption, readKey } from "./keyfile.ts";
 import { addExamples } from "./options.ts";
 import { note, print } from "./streams.ts";
 import { formatSum } from "./sums.ts";
 import { formatTable } from "./table.ts";
 import { printJson } from "./work.ts";
 
-interface Options {
+interface Options extends KeyOption {
   json?: boolean;
   digest?: boolean;
   verbose?: boolean;
@@ -31,6 +32,7 @@ export function defineList(command: Command): void {
     .addOption(
       new Option("--names", "the names alone, one a line").conflicts(["verbose", "digest", "json"]),
     )
+    .addOption(keyOption())
     .option("--json", "one JSON object on stdout")
     .action(list);
   addExamples(command, [
@@ -41,7 +43,7 @@ export function defineList(command: Command): void {
 
 async function list(path: string, options: Options): Promise<void> {
   refuseStdin(path, "list");
-  await using archive = await openArchive(path);
+  await using archive = await openArchive(path, { key: await readKey(options.keyFile) });
   if (options.names)
     return print(archive.images.map(({ name }) => `${printable(name)}\n`).join(""));
   if (options.digest) return print(digestLines(path, archive));

@@ -15,7 +15,7 @@ export function definePack(command: Command): void {
     .addOption(outputOption())
     .addOption(forceOption("an existing archive"))
     .action(pack);
-  addPackOptions(command);
+  addPackOptions(command, "seal the archive with this key: 32 bytes, or 64 hex digits");
   addExamples(command, [
     ["pagefold pack vm*.raw -o fleet.pfa", "what several images share is stored once"],
     [
@@ -23,6 +23,10 @@ export function definePack(command: Command): void {
       "names are relative to the deepest common directory",
     ],
     ["pagefold pack vm.raw.zst -o vm.pfa", "what zstd has compressed is read; its name is vm.raw"],
+    [
+      "pagefold pack vm.raw -o vm.pfa --key-file vm.key",
+      "head -c 32 /dev/random >vm.key made the key; nobody reads vm.pfa without",
+    ],
     ["xzcat vm.xz | pagefold pack - --name vm.raw -o vm.pfa", "an image from stdin"],
   ]);
 }

@@ -15,6 +15,7 @@ import {
 } from "./format.ts";
 import { countRows, totalCounts } from "./found.ts";
 import { type InputOptions, readText } from "./inputs.ts";
+import { type KeyOption, keyed, keyOption } from "./keyfile.ts";
 import {
   addWorkOptions,
   asIsOption,
@@ -32,13 +33,16 @@ import { printJson, summarize } from "./work.ts";
 export type PackWords = WorkOptions &
   InputOptions &
   BaseOption &
+  KeyOption &
   LevelOption & { digest?: "sha256"; check?: string };
 
-export function addPackOptions(command: Command): void {
+/** `keyText` says what the key is for. */
+export function addPackOptions(command: Command, keyText?: string): void {
   addWorkOptions(
     command
       .addOption(levelOption())
       .addOption(baseOption())
+      .addOption(keyOption(keyText))
       .option("--name <name>", "name of the image from stdin")
       .option("--files-from <file>", "read paths of images from a file, - for stdin")
       .option("-0, --null", "the paths of --files-from end with NUL, not newline")
@@ -53,9 +57,10 @@ export function addPackOptions(command: Command): void {
 /** The options of the library, without those of the run. */
 export async function packOptions(
   inputs: readonly PackInput[],
-  { base, level, digest, check, decompress }: PackWords,
+  words: PackWords,
 ): Promise<PackOptions> {
-  const options: PackOptions = { base, level, decompress };
+  const { level, digest, check, decompress } = words;
+  const options: PackOptions = { ...(await keyed(words)), level, decompress };
   if (digest !== undefined) options.digests = [digest];
   if (check !== undefined) {
     const sums = parseSums(await readText(check), check);

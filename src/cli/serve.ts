@@ -6,11 +6,12 @@ import { parseSize, parseThreads } from "./args.ts";
 import { formatCount, printable } from "./format.ts";
 import { refuseStdin } from "./inputs.ts";
 import { interrupt } from "./interrupt.ts";
+import { type KeyOption, keyed, keyOption } from "./keyfile.ts";
 import { addExamples, type BaseOption, baseOption, DEFAULT_MEMORY_BYTES } from "./options.ts";
 import { note } from "./streams.ts";
 import { printJson } from "./work.ts";
 
-interface Options extends BaseOption {
+interface Options extends BaseOption, KeyOption {
   listen?: string;
   nbd?: string;
   image?: string[];
@@ -39,6 +40,7 @@ export function defineServe(command: Command): void {
       ),
     )
     .addOption(baseOption())
+    .addOption(keyOption())
     .option("--tls-dir <dir>", "certificates for TCP, as QEMU's x509 credentials have them")
     .option("--insecure", "allow plain TCP beyond this machine")
     .addOption(
@@ -78,6 +80,7 @@ function parseMode(word: string): number {
 async function serve(path: string, options: Options): Promise<void> {
   refuseStdin(path, "serve");
   const { listen, nbd, threads, memory, quiet, json } = options;
+  const sealed = await keyed(options);
   const engine = await openEngine({
     memoryBytes: memory,
     cacheBytes: CACHE_BYTES,
@@ -88,7 +91,7 @@ async function serve(path: string, options: Options): Promise<void> {
       http: listen ?? (nbd === undefined ? DEFAULT_LISTEN : undefined),
       nbd,
       names: options.image,
-      base: options.base,
+      ...sealed,
       tlsDirectory: options.tlsDir,
       insecure: options.insecure,
       socketMode: options.socketMode,

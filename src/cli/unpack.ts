@@ -4,6 +4,7 @@ import type { LostRange, MemoryFormat, UnpackReport } from "../index.ts";
 import { Finding } from "./failure.ts";
 import { formatBytes, formatCount, formatDuration, formatRate, printable } from "./format.ts";
 import { archiveInput } from "./inputs.ts";
+import { type KeyOption, keyed, keyOption } from "./keyfile.ts";
 import {
   addExamples,
   addWorkOptions,
@@ -15,7 +16,8 @@ import {
 import { printJson, summarize, withEngine } from "./work.ts";
 
 type Options = WorkOptions &
-  BaseOption & { directory: string; force?: boolean; keepGoing?: boolean; as?: MemoryFormat };
+  BaseOption &
+  KeyOption & { directory: string; force?: boolean; keepGoing?: boolean; as?: MemoryFormat };
 
 export function defineUnpack(command: Command): void {
   command
@@ -30,6 +32,7 @@ export function defineUnpack(command: Command): void {
         .conflicts("keepGoing"),
     )
     .addOption(baseOption())
+    .addOption(keyOption())
     .action(unpack);
   addWorkOptions(command, "one line per image");
   addExamples(command, [
@@ -42,10 +45,11 @@ export function defineUnpack(command: Command): void {
 
 async function unpack(archive: string, names: string[], options: Options): Promise<void> {
   const input = await archiveInput(archive);
-  const { base, force, keepGoing, as, directory } = options;
+  const { force, keepGoing, as, directory } = options;
+  const sealed = await keyed(options);
   const wanted = names.length > 0 ? { names } : {};
   const report = await withEngine("unpack", options, (engine, hooks) =>
-    engine.unpack(input, directory, { ...wanted, base, force, keepGoing, as, ...hooks }),
+    engine.unpack(input, directory, { ...wanted, ...sealed, force, keepGoing, as, ...hooks }),
   );
   if (options.json) await printJson("unpack", { archive, directory, ...report });
   else summarize(describe(report, options), options);

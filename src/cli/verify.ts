@@ -4,6 +4,7 @@ import type { VerifyReport } from "../index.ts";
 import { Finding } from "./failure.ts";
 import { formatBytes, formatCount, formatDuration, formatRate, printable } from "./format.ts";
 import { archiveInput } from "./inputs.ts";
+import { type KeyOption, keyed, keyOption } from "./keyfile.ts";
 import {
   addExamples,
   addWorkOptions,
@@ -15,12 +16,13 @@ import { print } from "./streams.ts";
 import { describeLost, lostPages } from "./unpack.ts";
 import { printJson, withEngine } from "./work.ts";
 
-type Options = WorkOptions & BaseOption;
+type Options = WorkOptions & BaseOption & KeyOption;
 
 export function defineVerify(command: Command): void {
   command
     .argument("<archive>", "an archive, or - for stdin")
     .addOption(baseOption())
+    .addOption(keyOption())
     .action(verify);
   addWorkOptions(command, "one line per image");
   addExamples(command, [
@@ -31,8 +33,9 @@ export function defineVerify(command: Command): void {
 
 async function verify(archive: string, options: Options): Promise<void> {
   const input = await archiveInput(archive);
+  const sealed = await keyed(options);
   const report = await withEngine("verify", options, (engine, hooks) =>
-    engine.verify(input, { base: options.base, ...hooks }),
+    engine.verify(input, { ...sealed, ...hooks }),
   );
   if (options.json) await printJson("verify", { archive, ...report });
   else if (!options.quiet) await print(describe(archive, report, options));
