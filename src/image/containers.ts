@@ -3,6 +3,7 @@
 import { ZSTD_MAGIC_BYTES, zstdMagic } from "../core/zstdframe.ts";
 import { formatOf, HEAD_BYTES, type ReadOptions } from "./formats.ts";
 import { inflated, inflatedHead, isGzip } from "./gzip.ts";
+import { decompressedSave, saveCompression } from "./libvirtsave.ts";
 import { Lz4Reader } from "./lz4frame.ts";
 import { lz4Magic } from "./lz4head.ts";
 import type { Compression } from "./opened.ts";
@@ -90,6 +91,13 @@ export class Containers {
       case "gzip":
       case "zlib":
         return inflated(bytes, container, options);
+      case "libvirt-gzip":
+      case "libvirt-zstd": {
+        const inside = container === "libvirt-gzip" ? "gzip" : "zstd";
+        const decompress = (stream: AsyncIterable<Uint8Array>) =>
+          this.readOne(inside, depth, stream, options);
+        return decompressedSave(bytes, decompress, options.signal);
+      }
     }
   }
 
@@ -104,6 +112,8 @@ export function compressionOf(head: Uint8Array): Compression | undefined {
   if (isGzip(head)) return "gzip";
   const frame = frameAt(head);
   if (frame !== undefined) return frame;
+  const save = saveCompression(head);
+  if (save !== undefined) return save;
   // A dump of LiME with `compress=1`; anything else would be a guess.
   const inside = inflatedHead(head);
   return inside && formatOf(inside)?.format === "lime" ? "zlib" : undefined;

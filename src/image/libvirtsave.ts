@@ -52,7 +52,8 @@ export async function* saveParts(
   const { name, signal } = options;
   const reader = new PieceReader(bytes, signal);
   try {
-    const head = (await reader.take(SAVE_HEAD_BYTES)).slice();
+    // Not `slice`, which gives a view where the piece is a Buffer.
+    const head = new Uint8Array(await reader.take(SAVE_HEAD_BYTES));
     const { format = "raw", streamOffset = 0 } = readSaveHead(head) ?? {};
     if (format !== "raw") {
       const fault = `the stream in this save image is compressed with ${format}, which is not read`;
@@ -73,7 +74,8 @@ export async function* decompressedSave(
 ): AsyncGenerator<Uint8Array> {
   const reader = new PieceReader(bytes, signal);
   try {
-    const head = (await reader.take(SAVE_HEAD_BYTES)).slice();
+    // Not `slice`, which gives a view where the piece is a Buffer.
+    const head = new Uint8Array(await reader.take(SAVE_HEAD_BYTES));
     const { streamOffset = 0 } = readSaveHead(head) ?? {};
     head.fill(0, FORMAT_OFFSET, FORMAT_OFFSET + 4);
     yield head;

@@ -1,5 +1,6 @@
 // Formats are told by content: a file of each is opened mutated, and nothing but a partition, the
 // same bytes or one clear line comes out of it.
+import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { formatOf } from "../../src/image/formats.ts";
 import { buildCore } from "../support/elf.ts";
@@ -29,6 +30,8 @@ const { bytes: mapped } = mappedRamFile(blocks, { hasPageSizes: true });
 const head = saveHead({ format: 6, xml: "<domain/>" });
 const { bytes: sparse } = mappedRamFile(blocks, { start: head.length });
 sparse.set(head);
+const gzipSave = saveImage(gzipSync(migration), { format: 1, xml: "<domain/>" });
+const zstdSave = saveImage(zstdFrames(migration), { format: 5, xml: "<domain/>" });
 
 test("formats: known by their first bytes, in whatever buffer these lie", () => {
   const inside = (bytes: Uint8Array) => Buffer.concat([Buffer.alloc(3), bytes]).subarray(3);
@@ -49,6 +52,8 @@ describe("formats: mutated", () => {
     ["a mapped-ram file", mapped, "qemu-mapped-ram", 256],
     ["a save image", saveImage(migration, { xml: "<domain/>" }), "libvirt-save"],
     ["a sparse save image", sparse, "libvirt-save", 256],
+    ["a save image with gzip", gzipSave, "libvirt-save in libvirt-gzip"],
+    ["a save image with Zstandard", zstdSave, "libvirt-save in libvirt-zstd"],
   ])("%s", { timeout: LONG_MS }, async (name, good, expected, hotBytes?: number) => {
     const outcomes = await fuzzImage(good, { name, ...(hotBytes && { hotBytes }) });
     expect(outcomes.get(expected)).toBeGreaterThan(0);
