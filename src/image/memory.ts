@@ -17,7 +17,7 @@ export interface MemoryView {
   readonly machine: number | undefined;
   /** ELF notes that came with it. */
   readonly notes: Uint8Array;
-  /** In the order of their addresses, neighbours joined or not; places are those that `read` takes. */
+  /** By address, neighbours joined or not; their places are those that `read` takes. */
   ranges(): Iterable<MemoryRange>;
   readonly read: ReadAt;
 }

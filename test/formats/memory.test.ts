@@ -5,68 +5,17 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openTestEngine } from "../support/engine.ts";
 import { temporaryFolder } from "../support/folder.ts";
+import { guestFiles, isZero, pagesOf, RESENT_EVERY } from "../support/guestfiles.ts";
 import { mixed } from "../support/images.ts";
-import { makeKdump } from "../support/kdump.ts";
-import { saveImage } from "../support/libvirtsave.ts";
 import { mappedRamFile } from "../support/mappedram.ts";
-import { coreFile, limeFile, loadsOfCore, rangesOfLime } from "../support/memoryfiles.ts";
+import { loadsOfCore, rangesOfLime } from "../support/memoryfiles.ts";
 import { StreamMaker } from "../support/qemustream.ts";
 import { randomSeed, seededRandom } from "../support/random.ts";
 
-const PAGE_BYTES = 4096;
 const random = seededRandom(randomSeed("formats"));
 const MEMORY = mixed(random, 600);
-const PAGES = Array.from({ length: 600 }, (_, frame) =>
-  MEMORY.subarray(frame * PAGE_BYTES, (frame + 1) * PAGE_BYTES),
-);
-const ZERO = Buffer.alloc(PAGE_BYTES);
-const isZero = (page: Uint8Array): boolean => ZERO.equals(page);
-const RANGE = [{ address: 0n, bytes: MEMORY }];
-
-/** Some pages are sent before they have their last content; one more block is that of a device. */
-function migrationStream(): Uint8Array {
-  const maker = new StreamMaker().magic().configuration("pc-q35-9.0");
-  const blocks = [
-    { name: "pc.ram", pages: PAGES.length },
-    { name: "vga.vram", pages: 3 },
-  ];
-  maker.startRam(blocks).part(2);
-  for (let frame = 0; frame < PAGES.length; frame++) {
-    const early = frame % 7 === 0 ? random.bytes(PAGE_BYTES) : PAGES[frame];
-    if (isZero(early)) maker.record("zero", 0, frame);
-    else maker.record("page", 0, frame, early);
-  }
-  for (let frame = 0; frame < 3; frame++) maker.record("page", 1, frame, random.bytes(PAGE_BYTES));
-  maker.endOfPart().footer().part(3);
-  for (let frame = 0; frame < PAGES.length; frame += 7) {
-    if (isZero(PAGES[frame])) maker.record("zero", 0, frame);
-    else maker.record("page", 0, frame, PAGES[frame]);
-  }
-  return maker.endOfPart().footer().devices(random, 4).u8(0).description().made().bytes;
-}
-
-function kdump(): Uint8Array {
-  return makeKdump({
-    pages: PAGES.map((bytes, frame) => ({
-      frame,
-      bytes,
-      kind: isZero(bytes) ? "shared" : (["zlib", "plain", "zlib"] as const)[frame % 3],
-    })),
-  });
-}
-
-const FILES: Record<string, Uint8Array> = {
-  "vm.raw": MEMORY,
-  "vm.elf": coreFile(RANGE, "physical"),
-  "vm.lime": limeFile(RANGE),
-  "vm.kdump": kdump(),
-  "vm.stream": migrationStream(),
-  "vm.save": saveImage(migrationStream()),
-  "vm.mapped": mappedRamFile([
-    { name: "pc.ram", pages: PAGES.map((page) => (isZero(page) ? undefined : page)) },
-    { name: "vga.vram", pages: [random.bytes(PAGE_BYTES)] },
-  ]).bytes,
-};
+const PAGES = pagesOf(MEMORY);
+const FILES = guestFiles(random, MEMORY);
 const FORMATS: Record<string, string> = {
   "vm.raw": "raw",
   "vm.elf": "elf-core",
@@ -145,7 +94,7 @@ describe("one guest in all formats", () => {
     for (const { name, counts } of report.images.slice(1)) {
       // What is there before a page has its last content is new; so is how a file is made up.
       const isStream = name === "vm.stream" || name === "vm.save";
-      const own = isStream ? PAGES.length / 7 + 3 : 0;
+      const own = isStream ? PAGES.length / RESENT_EVERY + 3 : 0;
       const added = counts.compressed + counts.raw + counts.similar;
       expect(added, name).toBeLessThan(own + 30);
       expect(counts.duplicateAcross, name).toBeGreaterThan((PAGES.length - zeros) / 3);
