@@ -15,6 +15,7 @@ import type {
 import type { SealKey } from "./core/seal.ts";
 import type { Explanation } from "./explainapi.ts";
 import type { PageSource } from "./image/image.ts";
+import type { ImagePath } from "./image/inputs.ts";
 import type { Compression, DumpCompression } from "./image/opened.ts";
 import type { Decoder, Encoder, EncoderOptions, Level } from "./streamapi.ts";
 import type { FrameCounts } from "./wire/imagehead.ts";
@@ -41,7 +42,7 @@ export interface EngineOptions {
 
 /**
  * An image file, or a stream of the bytes of a raw image, or pages behind a `PageSource`. Files and
- * streams may be compressed by zstd; what is in them is packed then (see `decompress`).
+ * streams may be compressed; what is in them is packed then (see `decompress`).
  */
 export type PackInput = {
   /** What the image is called in the archive: relative, with `/` between parts. */
@@ -49,7 +50,12 @@ export type PackInput = {
   /** Kept with the image. One that was compressed has a note `decompressed` besides. */
   notes?: Record<string, string> | undefined;
 } & (
-  | { /** A regular file. */ path: string }
+  | {
+      /** A regular file. */
+      path: string;
+      /** False: it is taken as it is, whatever the options say. */
+      decompress?: boolean | undefined;
+    }
   | {
       /** All of them, in pieces of any size; a piece is not kept. */
       bytes: AsyncIterable<Uint8Array>;
@@ -187,18 +193,12 @@ export interface Engine extends AsyncDisposable {
    * Surveys images as packing them together would see them; writes nothing. `name` is for reports.
    * INPUT, CHANGED; FORMAT, DAMAGED and LIMIT for what cannot be decompressed.
    */
-  inspect(
-    inputs: readonly { name: string; path: string }[],
-    options?: InspectOptions,
-  ): Promise<InspectReport>;
+  inspect(inputs: readonly ImagePath[], options?: InspectOptions): Promise<InspectReport>;
   /**
    * Packs images as `pack` would, but writes nothing, and says where the bytes went: at most 128
    * images. `reportPage` makes a page of it. As `pack`, and LIMIT.
    */
-  explain(
-    inputs: readonly { name: string; path: string }[],
-    options?: ExplainOptions,
-  ): Promise<Explanation>;
+  explain(inputs: readonly ImagePath[], options?: ExplainOptions): Promise<Explanation>;
   /**
    * Writes the live content of an archive anew. As `pack`, and FORMAT, DAMAGED, KEY, RANGE, BASE
    * (an image was made against one).

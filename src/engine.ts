@@ -37,6 +37,7 @@ import { verifyStream } from "./archive/verifystream.ts";
 import { Arena } from "./core/arena.ts";
 import { PagefoldError } from "./core/errors.ts";
 import type { Explanation } from "./explainapi.ts";
+import type { ImagePath } from "./image/inputs.ts";
 import { compileKernels, createMemory, instantiateKernels } from "./kernels/load.ts";
 import type { EngineResources } from "./pipeline/resources.ts";
 import { openPool } from "./pool/pool.ts";
@@ -137,16 +138,13 @@ class PagefoldEngine implements Engine {
   }
 
   async inspect(
-    inputs: readonly { name: string; path: string }[],
+    inputs: readonly ImagePath[],
     options: InspectOptions = {},
   ): Promise<InspectReport> {
     return inspectImages(this.resources, inputs, { ...options, wasm: this.streamParts.wasm });
   }
 
-  async explain(
-    inputs: readonly { name: string; path: string }[],
-    options: ExplainOptions = {},
-  ): Promise<Explanation> {
+  async explain(inputs: readonly ImagePath[], options: ExplainOptions = {}): Promise<Explanation> {
     const observer = new Explainer(inputs.length);
     const to = { write: async () => undefined };
     const nowhere = await openDestination(to, this.resources.checksum, undefined);

@@ -16,6 +16,7 @@ export {
 export { compressedPaths } from "./image/compressed.ts";
 export type { MemoryFormat } from "./image/convert.ts";
 export type { PageSink, PageSource } from "./image/image.ts";
+export { type ImageFolder, type ImagePath, imagesAt } from "./image/inputs.ts";
 export { imageNames } from "./image/names.ts";
 export { encoderSink } from "./migration/encodersink.ts";
 export type { GangNumbers, GangSource, GangSourceOptions } from "./migration/gangsource.ts";

@@ -4,6 +4,7 @@ import { FrameMap, frameCountOf } from "../core/extent.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import { Scope } from "../dedup/scope.ts";
 import { Containers } from "../image/containers.ts";
+import type { ImagePath } from "../image/inputs.ts";
 import { openImage, openImageFile } from "../image/open.ts";
 import type { ForwardImage, ImageFile } from "../image/opened.ts";
 import { SCOPE_SHARE } from "../pipeline/fold.ts";
@@ -18,7 +19,7 @@ type OpenInput = ImageFile | ForwardImage;
 
 export async function inspectImages(
   resources: EngineResources,
-  inputs: readonly { name: string; path: string }[],
+  inputs: readonly ImagePath[],
   options: InspectOptions & { wasm?: Uint8Array | URL | undefined },
 ): Promise<InspectReport> {
   const began = performance.now();
@@ -29,8 +30,9 @@ export async function inspectImages(
   const slabs = new SlabPool(arena, slabCount(pool.threads));
   let scope: Scope | undefined;
   try {
-    for (const { path } of inputs) {
-      files.push(await (containers ? openImage(path, containers, signal) : openImageFile(path)));
+    for (const { path, decompress: own = true } of inputs) {
+      const isAsItIs = !containers || !own;
+      files.push(await (isAsItIs ? openImageFile(path) : openImage(path, containers, signal)));
     }
     const pageCount = totalPages(files);
     const memoryBytes = arena.largestFreeBytes * SCOPE_SHARE;

@@ -5,6 +5,7 @@ import { FrameMap, frameCountOf } from "../core/extent.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import { Containers } from "../image/containers.ts";
 import type { PageSource } from "../image/image.ts";
+import type { ImagePath } from "../image/inputs.ts";
 import { openImage, openImageFile, openRawStream, openStream } from "../image/open.ts";
 import type { ForwardImage, ImageFile } from "../image/opened.ts";
 import type { FileSource } from "../pipeline/base.ts";
@@ -57,12 +58,12 @@ export async function packInto(
   const opened: OpenInput[] = [];
   const { decompress = true, wasm, signal } = options;
   const containers = decompress ? new Containers(wasm) : undefined;
-  const open = (path: string) =>
-    containers ? openImage(path, containers, signal) : openImageFile(path);
+  const open = ({ path, decompress: own = true }: Omit<ImagePath, "name">) =>
+    containers && own ? openImage(path, containers, signal) : openImageFile(path);
   try {
     checkNames(inputs);
     for (const input of inputs) {
-      opened.push("path" in input ? await open(input.path) : undefined);
+      opened.push("path" in input ? await open(input) : undefined);
     }
     const report = await fold(resources, inputs, opened, destination, base, {
       ...options,

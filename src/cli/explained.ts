@@ -1,6 +1,6 @@
 // pagefold inspect --details and --html: where the bytes of images go, as text, as JSON, or as a
 // page.
-import { type Explanation, type PackOutput, writeReport } from "../index.ts";
+import { type Explanation, type ImagePath, type PackOutput, writeReport } from "../index.ts";
 import { UsageError } from "./failure.ts";
 import { formatBytes, formatCount, formatDuration, formatPercent, printable } from "./format.ts";
 import type { LevelOption, WorkOptions } from "./options.ts";
@@ -14,10 +14,7 @@ export type ExplainWords = WorkOptions &
 
 const PAGE_BYTES = 4096;
 
-export async function explain(
-  inputs: readonly { name: string; path: string }[],
-  options: ExplainWords,
-): Promise<void> {
+export async function explain(inputs: readonly ImagePath[], options: ExplainWords): Promise<void> {
   const { html, json, level, decompress } = options;
   if (json && html === "-") {
     throw new UsageError("--json and the page cannot both go to stdout");

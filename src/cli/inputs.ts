@@ -2,13 +2,7 @@
 
 import { createReadStream } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
-import {
-  type ArchiveInput,
-  compressedPaths,
-  imageNames,
-  type PackInput,
-  reasonOf,
-} from "../index.ts";
+import { type ArchiveInput, imagesAt, type PackInput, reasonOf } from "../index.ts";
 import { UsageError } from "./failure.ts";
 import { interruptible, isTerminal, stdinBytes } from "./streams.ts";
 
@@ -38,14 +32,6 @@ export async function listedPaths(
   return [...words, ...text.split(byNul ? "\0" : /\r?\n/).filter((path) => path !== "")];
 }
 
-/** What images are called; the content of a compressed file is called as `zstd -d` would. */
-export async function namesOf(
-  paths: readonly string[],
-  { decompress = true }: Pick<InputOptions, "decompress">,
-): Promise<string[]> {
-  return decompress ? imageNames(paths, await compressedPaths(paths)) : imageNames(paths);
-}
-
 /** The images to pack; "-" is the bytes of stdin. */
 export async function packInputs(
   words: readonly string[],
@@ -60,13 +46,17 @@ export async function packInputs(
   }
   if (streams > 0 && isTerminal("stdin")) throw new UsageError("stdin is a terminal, not an image");
   const files = paths.filter((path) => path !== "-");
-  const names = await namesOf(files, options);
   const notes = options.note === undefined ? {} : { notes: options.note };
-  const inputs = files.map((path, i): PackInput => ({ name: names[i], path, ...notes }));
+  const { images } = await imagesAt(files, options);
+  const inputs = images.map((image): PackInput => ({ ...image, ...notes }));
   if (streams === 0) return inputs;
   const name = options.name ?? STDIN_NAME;
-  if (names.includes(name)) throw new UsageError(`stdin and a file are both the image ${name}`);
-  inputs.splice(paths.indexOf("-"), 0, { name, bytes: stdinBytes(), ...notes });
+  if (images.some((image) => image.name === name)) {
+    throw new UsageError(`stdin and a file are both the image ${name}`);
+  }
+  // Between those that stand before and behind it, of which folders are several.
+  const before = await imagesAt(paths.slice(0, paths.indexOf("-")), { decompress: false });
+  inputs.splice(before.images.length, 0, { name, bytes: stdinBytes(), ...notes });
   return inputs;
 }
 

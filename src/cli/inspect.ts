@@ -2,7 +2,7 @@
 // an archive consists of.
 import { open } from "node:fs/promises";
 import type { Command } from "commander";
-import { type InspectReport, openArchive } from "../index.ts";
+import { type ImageFolder, type InspectReport, imagesAt, openArchive } from "../index.ts";
 import { type ExplainWords, explain } from "./explained.ts";
 import { UsageError } from "./failure.ts";
 import {
@@ -16,7 +16,7 @@ import {
   printable,
 } from "./format.ts";
 import { countRows, totalCounts } from "./found.ts";
-import { listedPaths, namesOf } from "./inputs.ts";
+import { listedPaths } from "./inputs.ts";
 import { interrupt } from "./interrupt.ts";
 import { type KeyOption, keyOption, readKey } from "./keyfile.ts";
 import { addExamples, addWorkOptions, asIsOption, forceOption, levelOption } from "./options.ts";
@@ -65,16 +65,15 @@ async function inspect(words: string[], options: Options): Promise<void> {
   }
   if (at >= 0) return inspectArchive(paths[0], options);
   if (options.keyFile !== undefined) throw new UsageError("only archives take a --key-file");
-  const names = await namesOf(paths, options);
   const { decompress } = options;
-  const inputs = paths.map((path, i) => ({ name: names[i], path }));
+  const { images: inputs, folders } = await imagesAt(paths, options);
   if (isExplained) return explain(inputs, options);
   const report = await withEngine("inspect", options, (engine, hooks) =>
     engine.inspect(inputs, { ...hooks, decompress }),
   );
   const total = totalOf(report.images);
-  if (options.json) await printJson("inspect", { ...report, total });
-  else await print(describeImages(report, total));
+  if (options.json) await printJson("inspect", { ...report, folders, total });
+  else await print(`${describeImages(report, total)}${folders.map(describeFolder).join("")}`);
 }
 
 /** By content; what cannot be read is left to the engine, which says why. */
@@ -126,6 +125,11 @@ function describeImages({ images, elapsedMs }: InspectReport, total: ImageFound)
   if (images.length > 1) rows.push(...twoRows(total, formatCount(images.length, "image")));
   const size = `${formatBytes(total.byteLength)}, ${formatDuration(elapsedMs)}`;
   return `${formatTable(columns, rows)}${size}, ${formatRate(total.byteLength, elapsedMs)}\n`;
+}
+
+function describeFolder({ name, processCount, pageCount }: ImageFolder): string {
+  const processes = formatCount(processCount, "process", "processes");
+  return `${printable(name)}: CRIU images, ${processes}, ${formatCount(pageCount, "page")}\n`;
 }
 
 function twoRows(image: ImageFound, title: string): string[][] {
