@@ -22,6 +22,8 @@ import type { ImageFacts, ImageSettings } from "./packsettings.ts";
 const BATCH_BYTES = BATCH_PAGES * PAGE_BYTES;
 /** The note that tells readers of an archive how its image was compressed. */
 const DECOMPRESSED = "decompressed";
+/** Before the name of what compressed the pages of a dump. */
+const DUMP = "kdump-";
 
 /** An image whose pages are on their way; `done` resolves once its END is said. */
 export interface FoldedImage {
@@ -144,7 +146,12 @@ export class ImageFolder {
 
   private take(file: ImageFile | ForwardImage): void {
     this.file = file;
-    const { decompressed } = file;
+    const { decompressed, path } = file;
+    if (decompressed?.startsWith(DUMP)) {
+      const how = decompressed.slice(DUMP.length);
+      const reason = `its pages cannot be compressed again as ${how} has compressed them`;
+      this.settings.warn(`${path}: ${reason}; it will come out as a dump that is not compressed`);
+    }
     const isTaken = this.notes.some(([own]) => own === DECOMPRESSED) || !decompressed;
     if (!isTaken && this.notes.length < MAX_NOTES) this.notes.push([DECOMPRESSED, decompressed]);
   }
