@@ -1,5 +1,5 @@
-// npm run bench:formats -- FILE…: one guest in several formats: what each adds to an archive, whether
-// it comes back and gives the same memory, and how fast it goes in and out. See bench/README.md.
+// npm run bench:formats -- FILE…: one guest in several formats: what each adds to an archive, if
+// it comes back with the same memory, and how fast it goes in and out. See bench/README.md.
 import { createHash } from "node:crypto";
 import { createReadStream, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
