@@ -35,7 +35,7 @@ export async function probeKdump(file: KdumpFile): Promise<Probed> {
     const name = NAMES.find(([flag]) => flag === flags)?.[1];
     if (name === undefined) continue;
     compression ??= name;
-    // A decoder of our own would not know what to do with the rest either.
+    // It cannot be decoded, so nothing else matters.
     if (name === "lzo") return { compression: "lzo", isSame: false };
     const data = new Uint8Array(end - start);
     await file.read(start, data);
@@ -46,6 +46,10 @@ export async function probeKdump(file: KdumpFile): Promise<Probed> {
       if (fate === "packed") same++;
       if (fate === "packed" || fate === "odd") compressed++;
     }
+  }
+  // Nothing but zeros so far; the head says what else to expect.
+  if (compressed === 0 && (head.status & KdumpFlag.ZSTD) !== 0) {
+    return { compression: "zstd", isSame: false };
   }
   return { compression, isSame: compressed === 0 || same * 16 >= compressed * 15 };
 }
