@@ -8,11 +8,14 @@ interface AddressedSegments {
   readonly regions: readonly { readonly segmentIndex: number; readonly address: bigint }[];
 }
 
-/** A process may have tens of thousands of mappings; those behind this many are left out. */
-const MAX_RANGES = 4096;
-
-/** The ranges of frames with an address. Neighbours in both spaces are one range. */
-export function addressRanges({ segments, regions }: AddressedSegments): ExplainedMap["addresses"] {
+/**
+ * The ranges of frames with an address; neighbours in both spaces are one range. A process may have
+ * tens of thousands of mappings: those behind `limit` ranges are left out.
+ */
+export function addressRanges(
+  { segments, regions }: AddressedSegments,
+  limit: number,
+): ExplainedMap["addresses"] {
   const ranges: ExplainedMap["addresses"] = [];
   const firstFrames = [0];
   for (const { byteLength } of segments) {
@@ -27,7 +30,7 @@ export function addressRanges({ segments, regions }: AddressedSegments): Explain
       last.frame + last.frameCount === frame &&
       last.address + BigInt(last.frameCount * PAGE_BYTES) === address;
     if (isNext) last.frameCount += frameCount;
-    else if (ranges.length === MAX_RANGES) break;
+    else if (ranges.length === limit) break;
     else ranges.push({ frame, frameCount, address });
   }
   return ranges;

@@ -19,6 +19,8 @@ import { stepsOf } from "./steps.ts";
 export const MAX_EXPLAINED_IMAGES = 128;
 /** Cells of all maps together. */
 const MAX_CELLS = 1 << 20;
+/** Ranges of addresses of all images together. */
+const MAX_ADDRESS_RANGES = 1 << 14;
 const MAX_ENTROPY_REGIONS = 256;
 
 type OpenInput = ImageFile | ForwardImage | undefined;
@@ -44,10 +46,11 @@ export class Explainer implements PageObserver {
 
   begin(files: readonly OpenInput[]): void {
     const framesPerCell = scaleOf(files);
+    const rangeLimit = Math.floor(MAX_ADDRESS_RANGES / this.imageCount);
     for (const file of files) {
       this.formats.push(file?.format);
       this.densePages.push(0);
-      const addresses = file?.fd === undefined ? [] : addressRanges(file);
+      const addresses = file?.fd === undefined ? [] : addressRanges(file, rangeLimit);
       this.maps.push(
         file?.segments === undefined
           ? new PageMap(1, Math.floor(MAX_CELLS / this.imageCount), addresses)

@@ -48,15 +48,21 @@ export async function writeReport(explanation: Explanation, output: PackOutput):
 function fitted(explanation: Explanation, limit: number): Buffer {
   let { maps } = explanation;
   for (;;) {
-    const deflated = deflateRawSync(encodePayload({ ...explanation, maps }), { level: 9 });
+    const deflated = deflateRawSync(encodePayload({ ...explanation, maps }));
     if (deflated.length <= limit) return deflated;
-    const finest = maps.reduce((least, map) => Math.min(least, map.framesPerCell), Infinity);
-    maps = maps.map((map) => (map.framesPerCell === finest ? coarser(map) : map));
+    // Half of the cells are about half of the bytes, if it is the maps that are large.
+    for (let length = deflated.length; length > limit; length /= 2) maps = coarser(maps);
   }
 }
 
-function coarser(map: ExplainedMap): ExplainedMap {
-  const copy = PageMap.from(map);
-  copy.coarsen();
-  return copy;
+function coarser(maps: readonly ExplainedMap[]): ExplainedMap[] {
+  const scales = maps.filter(({ cellCount }) => cellCount > 1).map((map) => map.framesPerCell);
+  if (scales.length === 0) throw new Error("a report without maps is too large");
+  const finest = Math.min(...scales);
+  return maps.map((map) => {
+    if (map.framesPerCell !== finest) return map;
+    const copy = PageMap.from(map);
+    copy.coarsen();
+    return copy;
+  });
 }
