@@ -106,7 +106,29 @@ describe("index heads", () => {
     }
   });
 
+  const session = (firstSequence: number, firstCluster: number, fill: number) => {
+    return { firstSequence, firstCluster, nonce: new Uint8Array(24).fill(fill) };
+  };
+  const sealed = { ...small, sessions: [session(0, 0, 1), session(1, 5, 2), session(2, 5, 3)] };
+
+  it("tell the sessions of a sealed archive, which rise", () => {
+    expect(decodeDirectory(encodeDirectory(sealed), "DIRECTORY", true)).toEqual(sealed);
+    expect(() => decodeDirectory(encodeDirectory(sealed), "DIRECTORY", false)).toThrow("left over");
+    for (const sessions of [
+      [],
+      [session(1, 0, 1)],
+      [session(0, 1, 1)],
+      [session(0, 0, 1), session(0, 0, 2)],
+      [session(0, 0, 1), session(1, 3, 2), session(2, 2, 2)],
+      [session(0, 0, 1), session(3, 0, 2)],
+    ]) {
+      const bytes = encodeDirectory({ ...small, sessions });
+      expect(() => decodeDirectory(bytes, "DIRECTORY", true)).toThrow(/no session|a session from/);
+    }
+  });
+
   it("are total", () => {
+    expectTotal(encodeDirectory(sealed), (mutated) => decodeDirectory(mutated, "DIRECTORY", true));
     expectTotal(encodeDirectory(small), (mutated) => decodeDirectory(mutated, "DIRECTORY", false));
     expectTotal(encodeLeaf(leaf), (mutated) => decodeLeaf(mutated, "LEAF"));
     const place = { byteOffset: 9000, byteLength: 99, itemCount: 4, isDeltas: false };
