@@ -4,6 +4,7 @@ export { anchorBytes, anchorInit, anchorInsert, anchorLookup, anchorTurn } from 
 export { checksum } from "./checksum";
 export { compare } from "./compare";
 export { deltaDecode, deltaEncode } from "./delta";
+export { crc32c, crc32cInit } from "./crc32c";
 export { zlibPages } from "./deflate/pages";
 export { diff, diffBlocks, gatherBlocks, scatterBlocks } from "./diff";
 export { entropyPages } from "./entropy";
@@ -11,6 +12,8 @@ export { inspectPages } from "./findings";
 export { fingerprintPages } from "./fingerprint";
 export { lz4Compress } from "./lz4";
 export { lz4Decompress, lz4DecompressAfter } from "./lz4decode";
+export { snappyPages } from "./snappy/compress";
+export { snappyDecompress } from "./snappy/decompress";
 export { survey } from "./survey";
 export { tableBytes, tableCount, tableEntry, tableInit, tableLookup } from "./table";
 export { sketchBytes, sketchInit, sketchInsert, sketchLookup } from "./sketchtable";

@@ -194,3 +194,41 @@
 /** All that compressing pages as zlib does needs: assembly/deflate/layout.ts says what for. */
 // @ts-ignore: decorator
 @inline export const ZLIB_SCRATCH_BYTES: u32 = 272384;
+
+/** The tables of CRC-32C, for assembly/crc32c.ts. */
+// @ts-ignore: decorator
+@inline export const CRC32C_TABLE_BYTES: u32 = 8192;
+/** All that compressing pages as snappy does needs: tables of CRC-32C, table of 2^15 places. */
+// @ts-ignore: decorator
+@inline export const SNAPPY_SCRATCH_BYTES: u32 = 73728;
+// The releases of libsnappy whose blocks differ, by the first or the last of each kind; with _CRC
+// where it was compiled for processors that have an instruction for CRC-32C.
+/** Up to 1.1.3. */
+// @ts-ignore: decorator
+@inline export const SNAPPY_AS_1_1_3: u32 = 1;
+/** 1.1.4 to 1.1.8. */
+// @ts-ignore: decorator
+@inline export const SNAPPY_AS_1_1_8: u32 = 2;
+/** 1.1.9 and 1.1.10. */
+// @ts-ignore: decorator
+@inline export const SNAPPY_AS_1_1_9: u32 = 3;
+// @ts-ignore: decorator
+@inline export const SNAPPY_AS_1_1_10_CRC: u32 = 4;
+/** From 1.2.0 on. */
+// @ts-ignore: decorator
+@inline export const SNAPPY_AS_1_2: u32 = 5;
+// @ts-ignore: decorator
+@inline export const SNAPPY_AS_1_2_CRC: u32 = 6;
+// Why the decoder of snappy refuses, as negative results:
+/** The input ends early. */
+// @ts-ignore: decorator
+@inline export const SNAPPY_TRUNCATED: u32 = 1;
+/** The content does not fit. */
+// @ts-ignore: decorator
+@inline export const SNAPPY_OVER_CAPACITY: u32 = 2;
+/** A copy from before the content. */
+// @ts-ignore: decorator
+@inline export const SNAPPY_BAD_DISTANCE: u32 = 3;
+/** The content has another size than is stated, or none that can be. */
+// @ts-ignore: decorator
+@inline export const SNAPPY_BAD_SIZE: u32 = 4;

@@ -5,6 +5,7 @@
 //              | distance (u16, 1 … bytes written) | more match length
 //   A nibble of 15 goes on in bytes: each 255 adds itself and goes on, a smaller one ends it.
 //   The last sequence stops after its literals; an encoder leaves at least 5 there.
+import { copyLiterals } from "./copies";
 import { PAGE_BYTES } from "./layout";
 
 // @ts-ignore: decorator
@@ -145,19 +146,6 @@ function writeLength(op: usize, rest: usize): usize {
   }
   store<u8>(op++, <u8>rest);
   return op;
-}
-
-/** Copies 16 bytes at a time where the output has room for the last 15; sources are margined. */
-// @ts-ignore: decorator
-@inline
-export function copyLiterals(op: usize, from: usize, length: usize, dstEnd: usize): usize {
-  const stop = op + length;
-  if (dstEnd - stop >= 16) {
-    for (; op < stop; op += 16, from += 16) v128.store(op, v128.load(from));
-  } else {
-    for (; op < stop; op++, from++) store<u8>(op, load<u8>(from));
-  }
-  return stop;
 }
 
 function lastLiterals(anchor: usize, end: usize, op: usize, dst: usize, dstEnd: usize): u32 {

@@ -1,6 +1,7 @@
 // A total decoder of LZ4 blocks (lz4.ts draws them), also of those of any size that go on where
 // others end. No frames.
-import { copyLiterals, MIN_MATCH } from "./lz4";
+import { copyLiterals, copyMatch } from "./copies";
+import { MIN_MATCH } from "./lz4";
 
 // @ts-ignore: decorator
 @inline const TRUNCATED: i32 = -1;
@@ -68,27 +69,4 @@ export function lz4DecompressAfter(
     }
   }
   return TRUNCATED;
-}
-
-/** Repeats what lies `distance` bytes back. Wild where the output has 16 bytes of room after it. */
-// @ts-ignore: decorator
-@inline
-function copyMatch(op: usize, distance: usize, length: usize, dstEnd: usize): usize {
-  const stop = op + length;
-  if (dstEnd - stop < 16) {
-    for (; op < stop; op++) store<u8>(op, load<u8>(op - distance));
-  } else if (distance >= 16) {
-    for (; op < stop; op += 16) v128.store(op, v128.load(op - distance));
-  } else if (distance >= 8) {
-    for (; op < stop; op += 8) store<u64>(op, load<u64>(op - distance));
-  } else {
-    // As many whole periods as 8 bytes hold are written per turn.
-    const bits = <u64>(distance << 3);
-    let word = load<u64>(op - distance) & ((<u64>1 << bits) - 1);
-    word |= word << bits;
-    if (distance < 4) word |= word << (bits << 1);
-    if (distance == 1) word |= word << 32;
-    for (const step: usize = 8 - (<usize>8 % distance); op < stop; op += step) store<u64>(op, word);
-  }
-  return stop;
 }

@@ -3,6 +3,7 @@
 import { inflateSync } from "node:zlib";
 import { type Kernels, ZSTD_DECODE_BYTES } from "../kernels/abi.ts";
 import { compileKernels, createMemory, instantiateKernels } from "../kernels/load.ts";
+import { SnappyBlocks } from "../kernels/snappy.ts";
 import { KdumpFlag } from "./kdumphead.ts";
 import type { Recompress } from "./wovenfile.ts";
 
@@ -14,19 +15,15 @@ const MAX_INPUT_BYTES = 1 << 17;
 const OUTPUT = INPUT + MAX_INPUT_BYTES + MARGIN_BYTES;
 const MAX_OUTPUT_BYTES = 1 << 16;
 
-/** Raw snappy; false when it is not exactly as much. */
-export type DecodeSnappy = (block: Uint8Array, into: Uint8Array) => boolean;
-
 export interface KdumpCodecOptions {
   readonly recompress: Recompress;
-  /** Default: none of its pages is decoded. */
-  readonly decodeSnappy?: DecodeSnappy | undefined;
   /** The kernels; default: those of the package. */
   readonly wasm?: Uint8Array | URL | undefined;
 }
 
 export class KdumpCodecs {
   private readonly options: KdumpCodecOptions;
+  private snappy: SnappyBlocks | undefined;
   private zstd: { kernels: Kernels; bytes: Uint8Array } | undefined;
 
   constructor(options: KdumpCodecOptions) {
@@ -43,7 +40,8 @@ export class KdumpCodecs {
       case KdumpFlag.ZLIB:
         return inflate(data, page);
       case KdumpFlag.SNAPPY:
-        return this.options.decodeSnappy?.(data, page) ?? false;
+        this.snappy ??= new SnappyBlocks(compileKernels(this.options.wasm));
+        return this.snappy.decode(data, page) === page.length;
       case KdumpFlag.ZSTD:
         return this.decodeZstd(data, page);
       default:

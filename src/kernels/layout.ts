@@ -65,3 +65,17 @@ export const ZSTD_BAD_SEQUENCE = 14;
 export const ZSTD_BAD_SIZE = 15;
 export const ZSTD_BAD_CHECKSUM = 16;
 export const ZLIB_SCRATCH_BYTES = 272_384;
+export const CRC32C_TABLE_BYTES = 8192;
+export const SNAPPY_SCRATCH_BYTES = 73_728;
+// The releases of libsnappy whose blocks differ:
+export const SNAPPY_AS_1_1_3 = 1;
+export const SNAPPY_AS_1_1_8 = 2;
+export const SNAPPY_AS_1_1_9 = 3;
+export const SNAPPY_AS_1_1_10_CRC = 4;
+export const SNAPPY_AS_1_2 = 5;
+export const SNAPPY_AS_1_2_CRC = 6;
+// Why the decoder of snappy refuses, as negative results:
+export const SNAPPY_TRUNCATED = 1;
+export const SNAPPY_OVER_CAPACITY = 2;
+export const SNAPPY_BAD_DISTANCE = 3;
+export const SNAPPY_BAD_SIZE = 4;
