@@ -3,7 +3,7 @@
 import { inflateSync } from "node:zlib";
 import { type Kernels, ZSTD_DECODE_BYTES } from "../kernels/abi.ts";
 import { compileKernels, createMemory, instantiateKernels } from "../kernels/load.ts";
-import { SnappyBlocks } from "../kernels/snappy.ts";
+import { SNAPPY_RELEASES, SnappyBlocks } from "../kernels/snappy.ts";
 import { KdumpFlag } from "./kdumphead.ts";
 import type { Recompress } from "./wovenfile.ts";
 
@@ -23,6 +23,8 @@ export interface KdumpCodecOptions {
 
 export class KdumpCodecs {
   private readonly options: KdumpCodecOptions;
+  /** Of libsnappy, once it is known. */
+  private release: number | undefined;
   private snappy: SnappyBlocks | undefined;
   private zstd: { kernels: Kernels; bytes: Uint8Array } | undefined;
 
@@ -49,11 +51,22 @@ export class KdumpCodecs {
     }
   }
 
-  /** Pages compressed once more, where it can be that this gives what the dump has. */
-  compress(flags: number, pages: Uint8Array, pageBytes: number) {
-    if (flags === KdumpFlag.ZLIB) return this.options.recompress("zlib", pages, pageBytes);
-    if (flags === KdumpFlag.SNAPPY) return this.options.recompress("snappy", pages, pageBytes);
-    return undefined;
+  /** The ways of compressing that may give what the dump has, for `compress`. */
+  ways(flags: number): readonly number[] {
+    if (flags === KdumpFlag.ZLIB) return [0];
+    if (flags !== KdumpFlag.SNAPPY) return [];
+    return this.release === undefined ? Object.values(SNAPPY_RELEASES) : [this.release];
+  }
+
+  /** From now on, this is the only way for snappy. */
+  learn(release: number): void {
+    this.release = release;
+  }
+
+  /** Pages compressed once more. */
+  compress(flags: number, pages: Uint8Array, pageBytes: number, way: number) {
+    const codec = flags === KdumpFlag.ZLIB ? "zlib" : "snappy";
+    return this.options.recompress(codec, pages, pageBytes, way);
   }
 
   private decodeZstd(data: Uint8Array, page: Uint8Array): boolean {

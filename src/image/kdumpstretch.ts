@@ -22,6 +22,8 @@ export interface Decoded {
   readonly pages: Uint8Array;
   /** For each of these. */
   readonly fates: Fate[];
+  /** Of libsnappy, which has made the packed ones. */
+  release: number;
 }
 
 export function decodeStretch(
@@ -40,7 +42,7 @@ export function decodeStretch(
     at += row.size;
     fates.push(!isKnown ? "unknown" : row.flags === KdumpFlag.PLAIN ? "plain" : "odd");
   });
-  return { pages, fates };
+  return { pages, fates, release: 0 };
 }
 
 /** Finds the pages of `decoded` that compressing gives back. The packed ones are all of `flags`. */
@@ -48,31 +50,50 @@ export function tryAgain(
   codecs: KdumpCodecs,
   own: readonly KdumpRow[],
   data: Uint8Array,
-  { pages, fates }: Decoded,
+  decoded: Decoded,
   flags: number,
 ): void {
+  const { pages, fates } = decoded;
   if (!fates.includes("odd")) return;
-  const blockBytes = pages.length / own.length;
-  const again = codecs.compress(flags, pages, blockBytes);
-  if (!again) return;
+  const found = codecs.ways(flags).map((way) => {
+    const { bytes, lengths } = codecs.compress(flags, pages, pages.length / own.length, way);
+    return { way, same: samePages(own, data, fates, bytes, lengths) };
+  });
+  const [best, next] = found.sort((a, b) => b.same.length - a.same.length);
+  if (!best) return;
+  for (const i of best.same) fates[i] = "packed";
+  decoded.release = best.way;
+  if (next && best.same.length > next.same.length) codecs.learn(best.way);
+}
+
+/** Which of the odd pages have become the bytes that the dump has. */
+function samePages(
+  own: readonly KdumpRow[],
+  data: Uint8Array,
+  fates: readonly Fate[],
+  bytes: Uint8Array,
+  lengths: ArrayLike<number>,
+): number[] {
+  const same: number[] = [];
   let at = 0;
   let from = 0;
   own.forEach(({ size }, i) => {
-    const length = again.lengths[i];
+    const length = lengths[i];
     if (fates[i] === "odd" && length === size) {
-      const made = again.bytes.subarray(from, from + length);
-      if (Buffer.compare(made, data.subarray(at, at + size)) === 0) fates[i] = "packed";
+      const made = bytes.subarray(from, from + length);
+      if (Buffer.compare(made, data.subarray(at, at + size)) === 0) same.push(i);
     }
     from += length;
     at += size;
   });
+  return same;
 }
 
 /** The parts of a stretch, in order; neighbours in memory and of one kind are one part. */
 export function* stretchParts(
   placed: readonly Placed[],
   data: Uint8Array,
-  { pages, fates }: Decoded,
+  { pages, fates, release }: Decoded,
   blockBytes: number,
 ): Generator<Part> {
   let own = 0;
@@ -93,14 +114,8 @@ export function* stretchParts(
       }
       const bytes = pages.subarray(own * blockBytes, (own + sizes.length) * blockBytes);
       const dataBytes = sizes.reduce((sum, size) => sum + size, 0);
-      yield* partsOf(
-        fate,
-        row.flags,
-        bytes,
-        sizes,
-        address,
-        data.subarray(dataAt, dataAt + dataBytes),
-      );
+      const form = formOf(fate, row.flags, release, blockBytes, sizes);
+      yield* partsOf(fate, form, bytes, address, data.subarray(dataAt, dataAt + dataBytes));
       own += sizes.length;
       dataAt += dataBytes;
     } else if (page === "zero") {
@@ -117,27 +132,25 @@ export function* stretchParts(
 
 function* partsOf(
   fate: Fate,
-  flags: number,
+  form: Form,
   pages: Uint8Array,
-  sizes: number[],
   address: number,
   data: Uint8Array,
 ): Generator<Part> {
-  if (fate === "plain" || fate === "packed") {
-    yield {
-      kind: "pages",
-      pages,
-      form: formOf(fate, flags, pages.length / sizes.length, sizes),
-      address,
-    };
-    return;
-  }
-  yield { kind: "literal", bytes: data };
-  if (fate === "odd") yield { kind: "pages", pages, form: { as: "nothing" }, address };
+  if (fate === "odd" || fate === "unknown") yield { kind: "literal", bytes: data };
+  if (fate !== "unknown") yield { kind: "pages", pages, form, address };
 }
 
-function formOf(fate: "plain" | "packed", flags: number, pageBytes: number, sizes: number[]): Form {
+function formOf(
+  fate: Fate,
+  flags: number,
+  release: number,
+  pageBytes: number,
+  sizes: number[],
+): Form {
   if (fate === "plain") return { as: "plain" };
-  const as = flags === KdumpFlag.ZLIB ? "zlib" : "snappy";
-  return { as, pageBytes, lengths: Uint32Array.from(sizes) };
+  if (fate !== "packed") return { as: "nothing" };
+  const lengths = Uint32Array.from(sizes);
+  if (flags === KdumpFlag.ZLIB) return { as: "zlib", pageBytes, lengths };
+  return { as: "snappy", pageBytes, lengths, release };
 }

@@ -32,7 +32,13 @@ export type Form =
   /** Each behind a big-endian u64 that counts up by 4096 from `first`. */
   | { readonly as: "counted"; readonly first: number }
   /** Each compressed; it has been tried that this gives the same bytes again. */
-  | { readonly as: "zlib" | "snappy"; readonly pageBytes: number; readonly lengths: Uint32Array }
+  | {
+      readonly as: "zlib" | "snappy";
+      readonly pageBytes: number;
+      readonly lengths: Uint32Array;
+      /** Of snappy. */
+      readonly release?: number | undefined;
+    }
   /** Nothing: what they are made of is another part, or came before. They are not stored. */
   | { readonly as: "nothing" };
 
@@ -83,6 +89,6 @@ function addPages(layer: WeaveLayer, form: StoredForm, byteLength: number): void
   else if (form.as === "counted") layer.counted(form.first, byteLength / PAGE_BYTES);
   else {
     const op = form.as === "zlib" ? WeaveOp.ZLIB : WeaveOp.SNAPPY;
-    layer.recompressed(op, form.pageBytes, form.lengths);
+    layer.recompressed(op, form.pageBytes, form.lengths, form.release);
   }
 }

@@ -17,11 +17,12 @@ import {
 /** Fills `into` from the content of an image; there are as many bytes. */
 export type ReadContent = (byteOffset: number, into: Uint8Array) => Promise<void>;
 
-/** Compresses pages as another program does: bytes of all, and how many of each. */
+/** Compresses pages as another program does, and as its release, if that matters (weave.ts). */
 export type Recompress = (
   codec: "zlib" | "snappy",
   pages: Uint8Array,
   pageBytes: number,
+  release?: number,
 ) => { bytes: Uint8Array; lengths: ArrayLike<number> };
 
 /** Bytes of operations that are read at a time. */
@@ -207,7 +208,7 @@ class Layer {
       const pages = new Uint8Array(step.length * step.pageBytes);
       await this.source(step.source, pages);
       const codec = step.kind === WeaveOp.ZLIB ? "zlib" : "snappy";
-      const { bytes, lengths } = this.recompress(codec, pages, step.pageBytes);
+      const { bytes, lengths } = this.recompress(codec, pages, step.pageBytes, step.release);
       const wrong = step.lengths.findIndex((length, i) => length !== lengths[i]);
       if (wrong >= 0) {
         const sizes = `${lengths[wrong]} bytes, not ${step.lengths[wrong]}`;

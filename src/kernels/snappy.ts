@@ -4,7 +4,7 @@ import * as abi from "./abi.ts";
 import { createMemory, instantiateKernels, type KernelModule } from "./load.ts";
 import { PageCompressor, type PageStreams } from "./pagestreams.ts";
 
-/** The releases of libsnappy that make different blocks of the same page. */
+/** The releases of libsnappy that make different blocks of the same page, frequent ones first. */
 export const SNAPPY_RELEASES = {
   "1.1.9": abi.SNAPPY_AS_1_1_9,
   "1.2": abi.SNAPPY_AS_1_2,
@@ -13,7 +13,8 @@ export const SNAPPY_RELEASES = {
   "1.2 with crc": abi.SNAPPY_AS_1_2_CRC,
   "1.1.3": abi.SNAPPY_AS_1_1_3,
 } as const;
-export type SnappyRelease = keyof typeof SNAPPY_RELEASES;
+/** One of them, as a number. */
+export type SnappyRelease = (typeof SNAPPY_RELEASES)[keyof typeof SNAPPY_RELEASES];
 
 export class SnappyPages {
   private readonly compressor: PageCompressor;
@@ -24,7 +25,6 @@ export class SnappyPages {
 
   /** What libsnappy gives for each of the pages that lie in `pages`. */
   compress(pages: Uint8Array, pageBytes: number, release: SnappyRelease): PageStreams {
-    const as = SNAPPY_RELEASES[release];
     return this.compressor.compress(pages, pageBytes, (kernels, places, bytes, count) =>
       kernels.snappyPages(
         places.pages,
@@ -32,7 +32,7 @@ export class SnappyPages {
         count,
         places.streams,
         places.lengths,
-        as,
+        release,
         places.scratch,
       ),
     );

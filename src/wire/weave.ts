@@ -88,17 +88,21 @@ export class WeaveLayer {
     this.byteLength += pages * 9;
   }
 
-  /** The next pages of the source, of `pageBytes` each, compressed to `lengths`. */
+  /**
+   * The next pages of the source, of `pageBytes` each, compressed to `lengths`. Snappy is that of a
+   * release (src/kernels/snappy.ts).
+   */
   recompressed(
     op: typeof WeaveOp.ZLIB | typeof WeaveOp.SNAPPY,
     pageBytes: number,
     lengths: ArrayLike<number>,
+    release = 0,
   ): void {
     this.flush();
     for (let at = 0; at < lengths.length; at += MAX_RECOMPRESSED_PAGES) {
       const pages = Math.min(MAX_RECOMPRESSED_PAGES, lengths.length - at);
       this.ops.varint(pages * 2 ** WEAVE_OP_BITS + op);
-      this.ops.varint(pageBytes);
+      this.ops.varint(pageBytes + release);
       for (let i = at; i < at + pages; i++) {
         this.ops.varint(lengths[i]);
         this.byteLength += lengths[i];

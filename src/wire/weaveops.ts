@@ -20,6 +20,7 @@ export const MAX_WEAVE_TRAILER_BYTES = WEAVE_TRAILER_BYTES + MAX_WEAVE_LAYERS * 
 /** No operation is longer: a window of so many bytes holds the next one. */
 export const MAX_WEAVE_OP_BYTES = 8 * (MAX_RECOMPRESSED_PAGES + 3);
 const MAX_PAGE_BYTES = 1 << 16;
+const MAX_SNAPPY_RELEASE = 6;
 const MAX_FILE_BYTES = 2 ** 52;
 
 /** Where a layer lies in the content. */
@@ -98,12 +99,15 @@ export interface WeaveStep extends WeaveState {
   readonly madeBytes: number;
   /** Of a page that is compressed again, and what becomes of each. */
   readonly pageBytes: number;
+  /** Of snappy; else 0. */
+  readonly release: number;
   readonly lengths: readonly number[];
   /** The bytes of rows. */
   readonly rows: Uint8Array;
 }
 
 const NO_ROWS = new Uint8Array(0);
+const NOT_PACKED = { pageBytes: 0, release: 0, lengths: [] };
 
 export function beginWeave(): WeaveState {
   return { op: 0, made: 0, source: 0, literal: 0, count: 0 };
@@ -122,16 +126,10 @@ export function readWeaveOp(
   const length = Math.floor(head / 2 ** WEAVE_OP_BITS);
   if (length === 0) reader.fail("it is empty");
   let { source, count } = state;
-  let pageBytes = 0;
-  const lengths: number[] = [];
   if (kind === WeaveOp.COPY) source += reader.zigzag();
   if (kind === WeaveOp.COUNTED || kind === WeaveOp.COUNTED_ZEROS) count += reader.zigzag();
-  if (kind === WeaveOp.ZLIB || kind === WeaveOp.SNAPPY) {
-    pageBytes = reader.varint(MAX_PAGE_BYTES);
-    if (pageBytes === 0 || pageBytes % PAGE_BYTES !== 0) reader.fail(`pages of ${pageBytes} bytes`);
-    if (length > MAX_RECOMPRESSED_PAGES) reader.fail(`${length} pages at once`);
-    for (let i = 0; i < length; i++) lengths.push(reader.varint(2 * pageBytes));
-  }
+  const packed = readPacked(reader, kind, length);
+  const { pageBytes, lengths } = packed;
   const rows = kind === WeaveOp.ROWS ? decodeRows(reader, length) : NO_ROWS;
   const [madeBytes, sourceBytes] = sizesOf(kind, length, pageBytes, lengths) ?? [];
   if (madeBytes === undefined || sourceBytes === undefined) {
@@ -147,7 +145,7 @@ export function readWeaveOp(
   const literal = state.literal + (isLiteral ? length : 0);
   if (literal > place.literalBytes) reader.fail(`${literal} of ${place.literalBytes} literals`);
   const isCounted = kind === WeaveOp.COUNTED || kind === WeaveOp.COUNTED_ZEROS;
-  const step = { ...state, source, count, kind, length, madeBytes, pageBytes, lengths, rows };
+  const step = { ...state, source, count, kind, length, madeBytes, ...packed, rows };
   const next = {
     op: state.op + reader.position,
     made,
@@ -156,6 +154,22 @@ export function readWeaveOp(
     count: isCounted ? count + length * PAGE_BYTES : count,
   };
   return { step, next };
+}
+
+/** What pages become that are compressed again, `length` of them. */
+function readPacked(reader: ByteReader, kind: number, length: number) {
+  if (kind !== WeaveOp.ZLIB && kind !== WeaveOp.SNAPPY) return NOT_PACKED;
+  const both = reader.varint(MAX_PAGE_BYTES + MAX_SNAPPY_RELEASE);
+  const release = kind === WeaveOp.SNAPPY ? both % PAGE_BYTES : 0;
+  const pageBytes = both - release;
+  if (kind === WeaveOp.SNAPPY && (release < 1 || release > MAX_SNAPPY_RELEASE)) {
+    reader.fail(`snappy of release ${release}`);
+  }
+  if (pageBytes === 0 || pageBytes % PAGE_BYTES !== 0) reader.fail(`pages of ${pageBytes} bytes`);
+  if (length > MAX_RECOMPRESSED_PAGES) reader.fail(`${length} pages at once`);
+  const lengths: number[] = [];
+  for (let i = 0; i < length; i++) lengths.push(reader.varint(2 * pageBytes));
+  return { pageBytes, release, lengths };
 }
 
 /** Bytes that an operation makes, and those of the source that it takes. */

@@ -5,7 +5,7 @@ import { PagefoldError } from "../../src/core/errors.ts";
 import { PieceReader } from "../../src/core/piecereader.ts";
 import { isSnappyStream, SnappyReader } from "../../src/image/snappyframes.ts";
 import { compileKernels } from "../../src/kernels/load.ts";
-import { SnappyPages } from "../../src/kernels/snappy.ts";
+import { SNAPPY_RELEASES, SnappyPages } from "../../src/kernels/snappy.ts";
 import { memoryLike } from "../support/lz4-inputs.ts";
 import { randomSeed, seededRandom } from "../support/random.ts";
 import {
@@ -55,7 +55,7 @@ function streamOf(content: Uint8Array): Uint8Array {
   const chunks: Uint8Array[] = [SNAPPY_BEGIN];
   for (let at = 0; at < content.length; at += 65_536) {
     const part = content.subarray(at, at + 65_536);
-    const { bytes } = pages.compress(part, part.length, "1.1.9");
+    const { bytes } = pages.compress(part, part.length, SNAPPY_RELEASES["1.1.9"]);
     chunks.push(chunks.length % 3 === 2 ? plainChunk(part) : blockChunk(part, bytes));
   }
   return Buffer.concat(chunks);
