@@ -3,6 +3,7 @@
 // forwards, but has to be read in any order, becomes a temporary file first.
 import { type Inside, layoutInside } from "./compressed.ts";
 import type { Containers, Unwrapped } from "./containers.ts";
+import { refuseDiffLayer } from "./firecracker.ts";
 import { formatOf } from "./formats.ts";
 import type { Compression, ForwardImage, ImageFile } from "./opened.ts";
 import { spool } from "./spool.ts";
@@ -34,7 +35,9 @@ export async function imageIn(
   const unwrapped = await containers.unwrap(stored.pieces(), { name: stored.path, signal });
   await unwrapped.bytes.return();
   if (unwrapped.containers.length > 0) return inside(stored, unwrapped, containers, signal);
-  return imageOf(stored, formatOf(unwrapped.head), signal);
+  const format = formatOf(unwrapped.head);
+  if (format === undefined) await refuseDiffLayer(stored);
+  return imageOf(stored, format, signal);
 }
 
 /** What is in a file that is compressed. */

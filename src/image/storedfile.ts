@@ -8,6 +8,8 @@ import type { ReadAt } from "./layout.ts";
 
 /** Bytes that are read at a time when all are wanted. */
 const PIECE_BYTES = 1 << 18;
+/** What `stat` counts in. */
+const BLOCK_BYTES = 512;
 const readFd = promisify(read);
 
 export interface StoredFile {
@@ -16,6 +18,8 @@ export interface StoredFile {
   readonly fd: number;
   /** When it was opened. */
   readonly byteLength: number;
+  /** Less is stored than there is: some of it are holes. */
+  readonly isSparse: boolean;
   /** When it was opened. */
   readonly mtimeNs: bigint;
   /** Reads as if the file had the length it was opened with. */
@@ -65,6 +69,7 @@ export async function storedFile(path: string, handle: FileHandle): Promise<Stor
     path,
     fd,
     byteLength,
+    isSparse: Number(stats.blocks) * BLOCK_BYTES < byteLength,
     mtimeNs,
     read: readAt,
     pieces: () => piecesOf(path, readAt, byteLength),

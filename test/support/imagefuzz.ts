@@ -10,7 +10,7 @@ import type { StoredFile } from "../../src/image/storedfile.ts";
 import { type Recompress, WovenFile } from "../../src/image/wovenfile.ts";
 import { randomSeed, type SeededRandom, seededRandom } from "./random.ts";
 
-const NAME = "fuzzed.img";
+export const NAME = "fuzzed.img";
 const CODES = ["FORMAT", "DAMAGED", "LIMIT"];
 const DEFAULT_ROUNDS = 300;
 const MAX_MEMORY_BYTES = 64 << 20;
@@ -144,7 +144,7 @@ async function checkContent(
 }
 
 /** A file that is in memory; where it lies must not matter before its pages are read. */
-function storedBytes(bytes: Uint8Array): StoredFile {
+export function storedBytes(bytes: Uint8Array): StoredFile {
   const read = async (at: number, into: Uint8Array) => {
     const piece = bytes.subarray(at, at + into.length);
     into.set(piece);
@@ -154,6 +154,7 @@ function storedBytes(bytes: Uint8Array): StoredFile {
     path: NAME,
     fd: -1,
     byteLength: bytes.length,
+    isSparse: false,
     mtimeNs: 0n,
     read,
     async *pieces() {
