@@ -38,7 +38,7 @@ const NODE = /^(?:\/objects\/)?ram-node(\d+)$/;
 /** Memory of devices has the device or the file in its name. */
 const NO_MEMORY = /[/.](?!ram$)/;
 
-/** For each block by name where it lies; blocks that are not main memory are spaces of their own. */
+/** Where each block lies, by name; those that are not main memory are spaces of their own. */
 export function placeBlocks(
   machine: string,
   blocks: readonly ListedBlock[],

@@ -98,7 +98,7 @@ export class RamRecords {
     return this.window.left >= PAGE_RECORD_BYTES;
   }
 
-  /** Passes the run that begins here, of `most` pages at most; they stand one after another then. */
+  /** Passes the run that begins here, of up to `most` pages; they stand one after another then. */
   private pageRun(most: number): Uint8Array {
     const { window } = this;
     const { bytes, view, at } = window;

@@ -53,7 +53,7 @@ describe("save images of libvirt", () => {
     const parts = joinParts(saveParts(pieces(image), { name: "guest.save" }));
     await expect(parts).rejects.toMatchObject({
       code: "FORMAT",
-      message: `guest.save: the stream in this save image is compressed with ${name}, which is not read; set save_image_format = "zstd" in qemu.conf and save again, or --no-decompress`,
+      message: expect.stringMatching(`^guest.save: .* compressed with ${name}, .*--no-decompress$`),
     });
   });
 
