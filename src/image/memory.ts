@@ -6,6 +6,8 @@ import { type CoreRange, readCoreRanges } from "./elfcore.ts";
 import type { MemoryLayout, MemoryRange, ReadAt } from "./layout.ts";
 import { readLimeRanges } from "./lime.ts";
 
+/** Headers may name the same bytes for two places, as of the text of a kernel, but not without end. */
+const MAX_TIMES_FILE = 2;
 const KERNEL_HALF = 2n ** 63n;
 /** Beyond the last address there is. */
 const ADDRESS_SPACE_END = 2n ** 64n;
@@ -68,6 +70,11 @@ export async function viewOfCore(
       return { start, end, address: isPhysical ? physicalAddress : address };
     }),
   );
+  const memoryBytes = ranges.reduce((sum, { start, end }) => sum + end - start, 0);
+  if (memoryBytes > MAX_TIMES_FILE * byteLength) {
+    const fault = `its ${byteLength} bytes are said to be ${memoryBytes} bytes of memory`;
+    throw new PagefoldError("LIMIT", `${name}: ${fault}`);
+  }
   const space = isPhysical ? "physical" : "virtual";
   return { ...PLAIN, space, machine: core.machine, ranges: () => ranges, read };
 }
