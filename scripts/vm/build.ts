@@ -35,11 +35,16 @@ const MODULES = [
   "virtio_net",
 ];
 
-/** Installs what is missing with apt-get; fails with one clear line where that cannot be done. */
-export async function installTools(): Promise<void> {
+/**
+ * Installs what is missing with apt-get; fails with one clear line where that cannot be done. `more`
+ * are other tools, or shared libraries, and their packages.
+ */
+export async function installTools(more: Readonly<Record<string, string>> = {}): Promise<void> {
   const missing = new Set<string>();
-  for (const [tool, debianPackage] of Object.entries(TOOLS)) {
-    const found = await run("sh", ["-c", `command -v ${tool}`]).catch(() => undefined);
+  for (const [tool, debianPackage] of Object.entries({ ...TOOLS, ...more })) {
+    const isLibrary = tool.includes(".so.");
+    const question = isLibrary ? `/sbin/ldconfig -p | grep -F ${tool}` : `command -v ${tool}`;
+    const found = await run("sh", ["-c", question]).catch(() => undefined);
     if (found === undefined) missing.add(debianPackage);
   }
   if (missing.size === 0) return;
