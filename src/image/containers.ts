@@ -1,6 +1,7 @@
 // What files are compressed with, told by their first bytes, and how their content is read:
 // forwards, from streams of any pieces, in bounded memory. One may be inside another one, not more.
 import { ZSTD_MAGIC_BYTES, zstdMagic } from "../core/zstdframe.ts";
+import { avmlContent, isAvml } from "./avml.ts";
 import { formatOf, HEAD_BYTES, type ReadOptions } from "./formats.ts";
 import { inflated, inflatedHead, isGzip } from "./gzip.ts";
 import { decompressedSave, saveCompression } from "./libvirtsave.ts";
@@ -8,6 +9,7 @@ import { Lz4Reader } from "./lz4frame.ts";
 import { lz4Magic } from "./lz4head.ts";
 import type { Compression } from "./opened.ts";
 import { type Peeked, peek } from "./peek.ts";
+import { SnappyReader } from "./snappyframes.ts";
 import { ZstdReader } from "./zstd.ts";
 
 /** A third container inside of two others is taken for what it is. */
@@ -24,6 +26,7 @@ export class Containers {
   /** By how deep the container is: a decoder can read but one stream at a time. */
   private readonly zstd: ZstdReader[] = [];
   private readonly lz4: Lz4Reader[] = [];
+  private readonly snappy: SnappyReader[] = [];
 
   /** The kernels are compiled when they are first needed; default: those of the package. */
   constructor(wasm?: Uint8Array | URL) {
@@ -88,6 +91,9 @@ export class Containers {
       case "lz4":
         this.lz4[depth] ??= new Lz4Reader(this.wasm);
         return this.lz4[depth].read(bytes, options);
+      case "avml":
+        this.snappy[depth] ??= new SnappyReader(this.wasm);
+        return avmlContent(bytes, this.snappy[depth], options);
       case "gzip":
       case "zlib":
         return inflated(bytes, container, options);
@@ -110,6 +116,7 @@ export class Containers {
 /** What a file is compressed with that begins with `head` (HEAD_BYTES of it). */
 export function compressionOf(head: Uint8Array): Compression | undefined {
   if (isGzip(head)) return "gzip";
+  if (isAvml(head)) return "avml";
   const frame = frameAt(head);
   if (frame !== undefined) return frame;
   const save = saveCompression(head);

@@ -42,7 +42,14 @@ export interface ImageFile extends OpenImage {
 }
 
 /** What a file was compressed with, when its content is taken for the image. */
-export type Compression = "gzip" | "lz4" | "zstd" | "zlib" | "libvirt-gzip" | "libvirt-zstd";
+export type Compression =
+  | "gzip"
+  | "lz4"
+  | "zstd"
+  | "zlib"
+  | "avml"
+  | "libvirt-gzip"
+  | "libvirt-zstd";
 
 /** What the pages of a dump were compressed with, when they are not compressed again. */
 export type DumpCompression = "kdump-zlib" | "kdump-snappy" | "kdump-zstd";
