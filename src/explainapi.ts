@@ -33,6 +33,8 @@ export interface ExplainedImage {
   name: string;
   /** "raw", "elf-core", "lime", …; undefined for an image that is no file. */
   format: string | undefined;
+  /** What the input was compressed with. */
+  decompressed?: string;
   /** Of the file, or of what was in it. */
   byteLength: number;
   /** Pages of its segments. */

@@ -88,6 +88,7 @@ export class Explainer implements PageObserver {
       return {
         name,
         format: this.formats[i],
+        ...(image.decompressed === undefined ? {} : { decompressed: image.decompressed }),
         byteLength,
         frameCount,
         counts,

@@ -29,7 +29,7 @@ export function imagesSection({ images }: ReportText): HTMLElement {
   const head = ["image", "format", "size", ...KIND_NUMBERS.map((k) => kindWords(k).label), "adds"];
   const rows = images.map((image) => [
     nameText(image.name),
-    image.format ?? "",
+    [image.format, image.decompressed].filter(Boolean).join(", "),
     bytesText(image.byteLength),
     ...kindCounts(image).map((count) => shareText(count, image.frameCount)),
     bytesText(image.storedBytes),
