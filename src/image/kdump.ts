@@ -8,6 +8,7 @@ import { ROW_BYTES } from "../wire/weaverows.ts";
 import { FileWindow } from "./filewindow.ts";
 import { Flattened, isFlattened } from "./flattened.ts";
 import { type KdumpCodecOptions, KdumpCodecs } from "./kdumpcodecs.ts";
+import { coreOfKdump } from "./kdumpcore.ts";
 import { beginsKdump, KdumpFlag, readKdumpHead } from "./kdumphead.ts";
 import { plainParts } from "./kdumpplain.ts";
 import { probeKdump } from "./kdumpprobe.ts";
@@ -71,10 +72,11 @@ export async function openKdump(
   };
   const { compression, isSame } = await probeKdump(file);
   if (compression === "lzo" || (head.status & KdumpFlag.LZO) !== 0) throw lzoRefused(name);
+  const core = () => coreOfKdump(inner.read, inner.byteLength, head);
   if (!isSame && compression) {
-    return { format: "kdump", decompressed: `kdump-${compression}`, ...plainParts(file) };
+    return { format: "kdump", decompressed: `kdump-${compression}`, core, ...plainParts(file) };
   }
-  return { format: "kdump", decompressed: undefined, ...sameParts(file, stored, flattened) };
+  return { format: "kdump", decompressed: undefined, core, ...sameParts(file, stored, flattened) };
 }
 
 function lzoRefused(name: string): PagefoldError {

@@ -32,7 +32,10 @@ export async function memoryOf(
     return someOf(await spoolMemory(parts, await spool(), options), name);
   } else if (known) {
     const apart = await known.open(read, byteLength, options);
-    if (apart) return someOf(await spoolMemory(apart.parts(signal), await spool(), options), name);
+    if (apart) {
+      const view = await spoolMemory(apart.parts(signal), await spool(), options);
+      return someOf({ ...view, ...(await apart.core?.()) }, name);
+    }
   }
   const fault = `is of format ${JSON.stringify(format)}, whose memory cannot be taken out of it`;
   throw new PagefoldError("FORMAT", `${name}: ${fault}`);

@@ -3,6 +3,7 @@
 // part by part; this makes the content of a woven image of it (docs/format.md, "Woven images").
 import { PAGE_BYTES } from "../core/page.ts";
 import { encodeWeave, WeaveLayer, WeaveOp } from "../wire/weave.ts";
+import type { MemoryView } from "./memory.ts";
 import type { ByteObserver, DumpCompression, ForwardImage, ImageFormat } from "./opened.ts";
 
 /**
@@ -58,6 +59,8 @@ export interface TakenApart {
   parts(signal?: AbortSignal, observer?: ByteObserver): AsyncIterable<Part>;
   /** Layers over the one of the parts, once these were all taken (kdump.ts has them). */
   layers?(): WeaveLayer[];
+  /** What the head of a core of the same memory would say. */
+  core?(): Promise<Pick<MemoryView, "machine" | "notes">>;
 }
 
 /** What such a file is as an image that comes forwards: its pages, then how it is put together. */
