@@ -77,6 +77,12 @@ describe("a dump whose pages can be compressed again", () => {
     expect(contentBytes - own * PAGE_BYTES).toBeLessThan(5 * PAGE_BYTES + 8 * pages.length);
   });
 
+  it("may be compressed with snappy", async () => {
+    const kinds: PageKind[] = ["snappy", "snappy", "plain", "shared"];
+    const pages = somePages(randomSeed("kdump snappy"), 400, kinds);
+    await expectSame(makeKdump({ pages }), pages);
+  });
+
   it("may be of any version, of 32 bits, and a part of a split one", async () => {
     const seed = randomSeed("kdump versions");
     for (const version of [1, 2, 3, 4, 5, 6]) {
@@ -174,13 +180,17 @@ describe("a flattened dump", () => {
 });
 
 describe("a dump whose pages cannot be compressed again", () => {
-  for (const kind of ["odd", "zstd"] as const) {
-    it(`becomes the same dump, not compressed (${kind})`, async () => {
+  for (const [kind, name] of [
+    ["odd", "kdump-zlib"],
+    ["odd-snappy", "kdump-snappy"],
+    ["zstd", "kdump-zstd"],
+  ] as const) {
+    it(`becomes the same dump, not compressed (${name})`, async () => {
       const pages = somePages(randomSeed(`kdump ${kind}`), 300, [kind, kind, "plain", "shared"]);
       const dump = makeKdump({ pages, erased: Buffer.from("erase symbols") });
       for (const bytes of [dump, flatten(dump, [5000])]) {
         const { dump: taken, made, memory } = await take(bytes);
-        expect(taken.decompressed).toBe(kind === "odd" ? "kdump-zlib" : "kdump-zstd");
+        expect(taken.decompressed).toBe(name);
         expectMemory(memory, pages);
         // What came out is a dump by itself, and names no compression.
         expect(made.readUInt32LE(424)).toBe(0);

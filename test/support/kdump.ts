@@ -6,8 +6,20 @@ import { seededRandom } from "./random.ts";
 const BLOCK_BYTES = 4096;
 const ROW_BYTES = 24;
 
-/** How the data of a page stands in the dump; "shared" is the page of zeros of all. */
-export type PageKind = "plain" | "zlib" | "snappy" | "zstd" | "lzo" | "odd" | "shared" | "missing";
+/**
+ * How the data of a page stands in the dump. "odd" and "odd-snappy" are as no compressor has them;
+ * "shared" is the page of zeros of all.
+ */
+export type PageKind =
+  | "plain"
+  | "zlib"
+  | "odd"
+  | "snappy"
+  | "odd-snappy"
+  | "zstd"
+  | "lzo"
+  | "shared"
+  | "missing";
 
 export interface DumpedPage {
   readonly frame: number;
@@ -29,7 +41,14 @@ export interface KdumpChoice {
   readonly is32?: boolean;
 }
 
-const FLAGS: Partial<Record<PageKind, number>> = { zlib: 1, odd: 1, lzo: 2, snappy: 4, zstd: 0x20 };
+const FLAGS: Partial<Record<PageKind, number>> = {
+  zlib: 1,
+  odd: 1,
+  lzo: 2,
+  snappy: 4,
+  "odd-snappy": 4,
+  zstd: 0x20,
+};
 
 export function makeKdump(choice: KdumpChoice): Buffer {
   const { pages, version = 6, erased = new Uint8Array(0), gapBytes = 0, split, is32 } = choice;
@@ -139,6 +158,8 @@ function packPage(bytes: Uint8Array, kind: PageKind): Uint8Array {
     case "odd":
       return storedZlib(bytes);
     case "snappy":
+      return recompress("snappy", bytes, bytes.length).bytes.slice();
+    case "odd-snappy":
       return literalSnappy(bytes);
     case "zstd":
       return rawZstd(bytes);
@@ -147,7 +168,7 @@ function packPage(bytes: Uint8Array, kind: PageKind): Uint8Array {
   }
 }
 
-/** As no compressor at level 1 has it: stored. */
+/** Stored. */
 function storedZlib(bytes: Uint8Array): Uint8Array {
   let [a, b] = [1, 0];
   for (const byte of bytes) {
