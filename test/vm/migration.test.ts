@@ -3,7 +3,7 @@
 // from them, and their pages are those of the raw memory of the same instant.
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { open } from "node:fs/promises";
+import { open, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -70,6 +70,33 @@ async function setCapabilities(guest: Guest, names: readonly string[], state: bo
   const capabilities = names.map((capability) => ({ capability, state }));
   await guest.qmp.execute("migrate-set-capabilities", { capabilities });
 }
+
+describe("guests with memory above 4 GiB", () => {
+  it.each([
+    ["pc", 3600],
+    ["q35", 2900],
+  ])("%s with %d MiB: the memory is where QEMU had put it", async (machine, mebibytes) => {
+    const content = Buffer.from(Array.from({ length: 8192 }, (_, i) => i % 251));
+    await writeFile(place("content"), content);
+    const addresses = [0x123_4000, 0x1_0000_1000];
+    const words = ["-M", machine, "-m", String(mebibytes), "-S", "-display", "none", "-nodefaults"];
+    for (const addr of addresses) {
+      words.push("-device", `loader,file=${place("content")},addr=${addr},force-raw=on`);
+    }
+    const saved = place(`${machine}.qmig`);
+    const qemu = `${INSTALLED_QEMU} ${words.join(" ")} -monitor stdio`;
+    await run("sh", ["-c", `(echo 'migrate "exec:cat>${saved}"'; echo quit) | ${qemu}`]);
+    await pagefold("pack", saved, "-o", place("high.pfa"), "--force");
+    await unpacked(place("high.pfa"), saved);
+    await pagefold("unpack", place("high.pfa"), "--as", "raw", "-C", place("raw"), "--force");
+    const memory = await open(join(place("raw"), `${machine}.qmig.raw`));
+    for (const address of addresses) {
+      const { buffer } = await memory.read(Buffer.alloc(8192), 0, 8192, address);
+      expect(buffer.equals(content)).toBe(true);
+    }
+    await memory.close();
+  });
+});
 
 describe.each(["installed", "backports"])("saved guests of the QEMU that is %s", (which) => {
   let guest: Guest;
