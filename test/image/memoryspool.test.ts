@@ -93,4 +93,12 @@ describe("memoryspool", () => {
       message: "a.dump: its memory is scattered over more than 4194304 MiB",
     });
   });
+
+  it("refuses an image that hides some of its memory", async () => {
+    const hidden: Part = { kind: "literal", bytes: new Uint8Array(9), hides: "encoded pages" };
+    await expect(spooled([plain(0, new Uint8Array(PAGE_BYTES)), hidden])).rejects.toMatchObject({
+      code: "FORMAT",
+      message: "a.dump: holds encoded pages, whose memory is not read",
+    });
+  });
 });
