@@ -211,6 +211,7 @@ class Unpacking {
     }
     this.open.delete(target);
     this.report.lost.push(...lost);
+    await this.options.ended?.(this.report.images[this.report.images.length - 1]);
   }
 
   /** Puts the file together that a woven image was made of. */

@@ -10,13 +10,15 @@ import { resolveInside } from "../image/names.ts";
 import { SparseFile } from "../image/sparsefile.ts";
 import { openStored } from "../image/storedfile.ts";
 
-/** What is asked before an image is unpacked. */
+type Unpacked = UnpackReport["images"][number];
+
+/** Who is asked before an image is unpacked, and told when it was. */
 export interface UnpackHook {
   /** Called with what its head says. */
   begin?(head: { readonly name: string; readonly format: string }): Promise<void>;
+  /** Called where nothing more can come of the image. */
+  ended?(image: Unpacked): Promise<void>;
 }
-
-type Unpacked = UnpackReport["images"][number];
 
 /** Unpacks by `unpack` and converts what that reports. */
 export async function unpackAs(
@@ -32,15 +34,15 @@ export async function unpackAs(
   const staging = await makeStaging(directory);
   try {
     const conversion = new Conversion(as, directory, staging, options);
-    const begin: UnpackHook["begin"] = (head) => conversion.begin(head);
-    const unpacked = await unpack(staging, { ...options, begin });
-    const images: Unpacked[] = [];
-    let { writtenBytes } = unpacked;
-    for (const image of unpacked.images) {
-      const converted = await conversion.convert(image);
-      images.push(converted.image);
-      writtenBytes += converted.writtenBytes;
-    }
+    const unpacked = await unpack(staging, {
+      ...options,
+      begin: (head) => conversion.begin(head),
+      ended: (image) => conversion.convert(image),
+    });
+    // A stream may say more of its images to its end.
+    for (const image of unpacked.images) await conversion.convert(image);
+    const images = unpacked.images.map(({ name }) => conversion.images.get(name) as Unpacked);
+    const writtenBytes = unpacked.writtenBytes + conversion.writtenBytes;
     return { ...unpacked, images, writtenBytes, elapsedMs: performance.now() - began };
   } finally {
     await rm(staging, { recursive: true, force: true });
@@ -58,6 +60,9 @@ async function makeStaging(directory: string): Promise<string> {
 }
 
 class Conversion {
+  /** By name: those that have their place. */
+  readonly images = new Map<string, Unpacked>();
+  writtenBytes = 0;
   private readonly as: MemoryFormat;
   private readonly directory: string;
   private readonly staging: string;
@@ -87,13 +92,15 @@ class Conversion {
   }
 
   /** Gives an unpacked image its place, converted where it is of another format. */
-  async convert(image: Unpacked): Promise<{ image: Unpacked; writtenBytes: number }> {
+  async convert(image: Unpacked): Promise<void> {
     const { as, options } = this;
+    if (this.images.has(image.name)) return;
     const path = await resolveInside(this.directory, this.nameOf(image));
     const { mtimeMs } = await stat(image.path);
     if (image.format === imageFormat(as)) {
       await move(image.path, path, options.force ?? false);
-      return { image: { ...image, path }, writtenBytes: 0 };
+      this.images.set(image.name, { ...image, path });
+      return;
     }
     const file = await SparseFile.create(path, { force: options.force ?? false });
     try {
@@ -101,8 +108,8 @@ class Conversion {
       await file.commit(byteLength, mtimeMs);
       // Of what is unpacked, one image less takes room.
       await unlink(image.path);
-      const converted = { name: image.name, format: imageFormat(as), path, byteLength };
-      return { image: converted, writtenBytes: file.storedBytes };
+      this.images.set(image.name, { ...image, format: imageFormat(as), path, byteLength });
+      this.writtenBytes += file.storedBytes;
     } finally {
       await file.discard();
     }
