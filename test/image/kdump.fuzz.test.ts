@@ -1,4 +1,4 @@
-// Dumps that are mutated: they come back byte by byte, are something else, or are refused in a line.
+// Mutated dumps: they come back byte by byte, are something else, or are refused in a line.
 import { describe, expect, test } from "vitest";
 import { recompress } from "../../src/image/recompress.ts";
 import { fuzzImage } from "../support/imagefuzz.ts";
