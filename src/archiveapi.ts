@@ -130,7 +130,7 @@ export interface InspectReport {
   images: {
     /** As in the input. */
     name: string;
-    /** "raw", "elf-core" or "lime". */
+    /** "raw", "elf-core", "lime", "kdump", … (docs/inputs.md). */
     format: string;
     /** Of the file, or of what was in it, if it was compressed. */
     byteLength: number;
@@ -150,6 +150,10 @@ export interface InspectReport {
     distinct: number;
     /** What the file was compressed with. */
     decompressed?: Compression | DumpCompression;
+    /** Ranges of memory that it has, where its format says so beforehand. */
+    rangeCount?: number;
+    /** Of the kernel whose memory it is, where the head of a dump tells (`uname -r`). */
+    kernelRelease?: string;
   }[];
   /** Without opening the engine. */
   elapsedMs: number;

@@ -63,12 +63,17 @@ async function inspectImage(
   signal: AbortSignal | undefined,
 ): Promise<ImageFound> {
   const { path, format } = image;
-  const compressed = image.decompressed ? { decompressed: image.decompressed } : {};
+  const { decompressed, kernelRelease, regions = [] } = image;
+  const known = {
+    ...(decompressed ? { decompressed } : {}),
+    ...(kernelRelease ? { kernelRelease } : {}),
+    ...(regions.length > 0 ? { rangeCount: regions.length } : {}),
+  };
   if (image.fd !== undefined) {
     const { fd, byteLength } = image;
     const map = new FrameMap(image.segments);
     const findings = await inspect({ name: path, fd, map });
-    return { format, byteLength, frameCount: map.frameCount, ...findings, ...compressed };
+    return { format, byteLength, frameCount: map.frameCount, ...findings, ...known };
   }
   const total: Findings = { ...NOTHING };
   let frameCount = 0;
@@ -81,7 +86,7 @@ async function inspectImage(
   }
   image.checkUnchanged();
   const byteLength = image.byteLength ?? image.woven?.fileBytes ?? contentBytes;
-  return { format, byteLength, frameCount, ...total, ...compressed };
+  return { format, byteLength, frameCount, ...total, ...known };
 }
 
 const NOTHING: Findings = {

@@ -9,7 +9,6 @@ import {
   formatBytes,
   formatCount,
   formatDuration,
-  formatName,
   formatPercent,
   formatRate,
   formatRatio,
@@ -121,10 +120,22 @@ const left = (title: string) => ({ title, align: "left" as const });
 /** A row of MiB for each image and their sum, and below it the same as shares. */
 function describeImages({ images, elapsedMs }: InspectReport, total: ImageFound): string {
   const columns = [right("MiB"), ...FOUND.map(([, title]) => right(title)), left("image")];
-  const rows = images.flatMap((image) => twoRows(image, formatName(image)));
+  const rows = images.flatMap((image) => twoRows(image, described(image)));
   if (images.length > 1) rows.push(...twoRows(total, formatCount(images.length, "image")));
   const size = `${formatBytes(total.byteLength)}, ${formatDuration(elapsedMs)}`;
   return `${formatTable(columns, rows)}${size}, ${formatRate(total.byteLength, elapsedMs)}\n`;
+}
+
+/** The name, and in brackets what kind of image it is, if it is not plain raw memory. */
+function described({ name, ...image }: ImageFound): string {
+  const { format, decompressed, rangeCount, kernelRelease } = image;
+  const facts = [
+    format === "raw" ? "" : format,
+    decompressed ?? "",
+    rangeCount === undefined ? "" : formatCount(rangeCount, "range"),
+    kernelRelease === undefined ? "" : `Linux ${kernelRelease}`,
+  ].filter((fact) => fact !== "");
+  return printable(facts.length === 0 ? name : `${name}  (${facts.join(", ")})`);
 }
 
 function describeFolder({ name, processCount, pageCount }: ImageFolder): string {

@@ -9,6 +9,7 @@ import type { Compression, ForwardImage, ImageFile } from "./opened.ts";
 import { spool } from "./spool.ts";
 import { openStored, type StoredFile } from "./storedfile.ts";
 import { contentOf, imageOf, inPlace } from "./storedimage.ts";
+import { readKernelRelease } from "./vmcoreinfo.ts";
 
 type OpenedImage = ImageFile | ForwardImage;
 
@@ -37,7 +38,9 @@ export async function imageIn(
   if (unwrapped.containers.length > 0) return inside(stored, unwrapped, containers, signal);
   const format = formatOf(unwrapped.head);
   if (format === undefined) await refuseDiffLayer(stored);
-  return imageOf(stored, format, signal);
+  const image = await imageOf(stored, format, signal);
+  if (image.format !== "elf-core" && image.format !== "kdump") return image;
+  return { ...image, kernelRelease: await readKernelRelease(stored.read) };
 }
 
 /** What is in a file that is compressed. */

@@ -21,6 +21,8 @@ export interface OpenImage {
   readonly format: ImageFormat;
   /** The outermost compression of the file; its content was inside. */
   readonly decompressed: Compression | DumpCompression | undefined;
+  /** Of the kernel whose memory it is, if the head of its dump tells. */
+  readonly kernelRelease?: string | undefined;
   /**
    * Throws CHANGED when the file has another size than when it was opened. Returns a warning when
    * only its time has changed: what was read is then a mixture of states.
@@ -75,6 +77,8 @@ export interface ForwardImage extends OpenImage {
   readonly byteLength: number | undefined;
   /** Undefined: one, as long as the content. */
   readonly segments: readonly Segment[] | undefined;
+  /** The addresses of segments, where they are known. */
+  readonly regions?: readonly Region[] | undefined;
   /** Set when the content is not the file's but that of a woven image (woven.ts). */
   readonly woven: Woven | undefined;
   /**
