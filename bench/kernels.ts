@@ -10,6 +10,7 @@ import { benches as checksumBenches } from "./kernels/checksum.bench.ts";
 import { benches as compareBenches } from "./kernels/compare.bench.ts";
 import { benches as deltaBenches } from "./kernels/delta.bench.ts";
 import { benches as diffBenches } from "./kernels/diff.bench.ts";
+import { benches as entropyBenches } from "./kernels/entropy.bench.ts";
 import { benches as lz4Benches } from "./kernels/lz4.bench.ts";
 import { benches as surveyBenches } from "./kernels/survey.bench.ts";
 import { benches as tableBenches } from "./kernels/table.bench.ts";
@@ -40,6 +41,7 @@ export interface KernelsReport {
 
 const BENCHES: KernelBench[] = [
   ...surveyBenches,
+  ...entropyBenches,
   ...anchorsBenches,
   ...checksumBenches,
   ...compareBenches,

@@ -47,6 +47,7 @@ export class MapCanvas {
   private only: number | undefined;
   private lines = "";
   private frame = 0;
+  private isWanted = false;
 
   constructor(place: HTMLElement, options: MapOptions) {
     this.options = options;
@@ -70,7 +71,11 @@ export class MapCanvas {
     this.canvas.addEventListener("keydown", (event) => this.press(event));
     this.canvas.addEventListener("focus", () => this.tell());
     this.canvas.addEventListener("blur", () => this.tell());
-    whenWanted(place, options.count, () => onWidth(place, (width) => this.layOut(width)));
+    onWidth(place, (width) => this.layOut(width));
+    whenWanted(place, options.count, () => {
+      this.isWanted = true;
+      this.draw();
+    });
   }
 
   /** Colours by kind, one for what is not shown, and one for lines. */
@@ -171,7 +176,7 @@ export class MapCanvas {
 
   private drawNow(): void {
     const { canvas, size, view, shape } = this;
-    if (size.width === 0 || this.colors.length === 0) return;
+    if (!this.isWanted || size.width === 0 || this.colors.length === 0) return;
     const ratio = window.devicePixelRatio;
     const [width, height] = [Math.round(size.width * ratio), Math.round(size.height * ratio)];
     if (canvas.width !== width) canvas.width = width;

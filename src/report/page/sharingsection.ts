@@ -101,7 +101,7 @@ function drawPairs({ images }: ReportText, pairs: readonly Pair[], width: number
         y: "row",
         fill: (pair: Pair) => (pair.isOwn ? "var(--own)" : "var(--duplicateAcross)"),
         fillOpacity: (pair: Pair) => 0.06 + (pair.isOwn ? 0.5 : 0.94) * pair.share,
-        inset: side < 8 ? 0 : 1,
+        inset: side < 8 ? 0 : side < 20 ? 0.5 : 1,
         title: "title",
       }),
       ...(keys.length <= MAX_LABELLED && side >= 26

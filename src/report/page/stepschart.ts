@@ -44,7 +44,8 @@ interface Bar extends Step {
 
 export function stepsSection({ steps, outputBytes }: ReportText): HTMLElement {
   const memoryBytes = steps[0].changeBytes;
-  const bars = [...steps.map((step) => barOf(step)), archiveBar(outputBytes)];
+  const taken = steps.filter(({ changeBytes }) => changeBytes !== 0);
+  const bars = [...taken.map((step) => barOf(step)), archiveBar(outputBytes)];
   const draw = (width: number) => drawSteps(bars, memoryBytes, width);
   const rows = steps.map(({ name, changeBytes, leftBytes }) => [
     STEPS[name].label,
