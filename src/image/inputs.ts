@@ -1,5 +1,5 @@
-// Which images paths stand for, and what these are called in an archive: a file is one, and a folder
-// that CRIU has written is all the files in it.
+// Which images paths stand for, and what these are called in an archive: a file is one, and a
+// folder that CRIU has written is all the files in it.
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { compressedPaths } from "./compressed.ts";

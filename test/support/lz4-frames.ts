@@ -1,5 +1,5 @@
 // Writes LZ4 frames (lz4_Frame_format.md) with the oracle's encoder: every combination of flags,
-// and legacy ones. XXH32 is that of xxhash-wasm; the blocks themselves share no code with the kernel.
+// and legacy ones. XXH32 is that of xxhash-wasm; the blocks share no code with the kernel.
 import xxhash from "xxhash-wasm";
 import { lz4EncodeOracle } from "../oracle/lz4.ts";
 
