@@ -6,7 +6,7 @@ import { type CoreRange, readCoreRanges } from "./elfcore.ts";
 import type { MemoryLayout, MemoryRange, ReadAt } from "./layout.ts";
 import { readLimeRanges } from "./lime.ts";
 
-/** Headers may name the same bytes for two places, as of the text of a kernel, but not without end. */
+/** Headers may name the same bytes for two places, as of the text of a kernel, but not for all. */
 const MAX_TIMES_FILE = 2;
 const KERNEL_HALF = 2n ** 63n;
 /** Beyond the last address there is. */

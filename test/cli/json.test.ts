@@ -65,6 +65,7 @@ test("unpack and verify", async () => {
   expect(unpacked.images[0]).toEqual({
     name: "one.raw",
     path: "out/one.raw",
+    format: "raw",
     byteLength: ONE.length,
   });
   const verified = await objectOf(["verify", "A.pfa"], folder, "verify");

@@ -1,5 +1,5 @@
-// Memory out of mutated files of every format, into every format: it ends soon, writes inside of the
-// length that it says, and whatever cannot be had is one clear line.
+// Memory out of mutated files of every format, into every format: it ends soon, writes inside of
+// the length that it says, and whatever cannot be had is one clear line.
 import { ftruncateSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
