@@ -56,6 +56,7 @@ async function diff(old: BaseInput, path: string, options: Options): Promise<voi
   if (isCompressed) throw new UsageError(`${path}: is compressed, and diff reads images in place`);
   const { key, base = old } = await keyed({ ...options, base: old });
   const inputs = await packInputs([path], {});
+  if (inputs.length !== 1) throw new UsageError(`${path}: is a folder, and diff compares files`);
   const target = output === undefined ? nowhere() : await openOutput(output, force);
   await refuseInputs(target.path, [...inputs, ...baseInputs(base)]);
   try {
@@ -109,7 +110,10 @@ interface Change {
 
 function changeOf({ images }: PackReport): Change {
   const [{ name, byteLength, frameCount, counts, change }] = images as [ImageReport];
-  if (!change) throw new PagefoldError("INPUT", `${name}: was not compared`);
+  if (!change) {
+    const reason = "was not compared: its memory does not lie in it in one piece";
+    throw new PagefoldError("INPUT", `${name}: ${reason} (unpack --as raw makes a file of it)`);
+  }
   const { comparedFrames, changedFrames, changedBlocks } = change;
   const moved = counts.base - (comparedFrames - changedFrames);
   return {
