@@ -47,20 +47,32 @@ function entropyOf(page: usize, tablePtr: usize, scratchPtr: usize): u16 {
     count(scratchPtr + 2 * HISTOGRAM_BYTES, word, 48);
     count(scratchPtr + 3 * HISTOGRAM_BYTES, word, 56);
   }
+  addHistograms(scratchPtr);
   let sum: u32 = 0;
-  for (const end = scratchPtr + HISTOGRAM_BYTES; scratchPtr < end; scratchPtr += 2) {
-    let total = <u32>load<u16>(scratchPtr);
-    total += <u32>load<u16>(scratchPtr, HISTOGRAM_BYTES);
-    total += <u32>load<u16>(scratchPtr, 2 * HISTOGRAM_BYTES);
-    total += <u32>load<u16>(scratchPtr, 3 * HISTOGRAM_BYTES);
-    store<u16>(scratchPtr, 0);
-    store<u16>(scratchPtr, 0, HISTOGRAM_BYTES);
-    store<u16>(scratchPtr, 0, 2 * HISTOGRAM_BYTES);
-    store<u16>(scratchPtr, 0, 3 * HISTOGRAM_BYTES);
-    sum += load<u32>(tablePtr + (<usize>total << 2));
+  for (const end = scratchPtr + HISTOGRAM_BYTES; scratchPtr < end; scratchPtr += 8) {
+    const counts = load<u64>(scratchPtr);
+    store<u64>(scratchPtr, 0);
+    sum += load<u32>(tablePtr + <usize>((counts & 0xffff) << 2));
+    sum += load<u32>(tablePtr + <usize>(((counts >> 16) & 0xffff) << 2));
+    sum += load<u32>(tablePtr + <usize>(((counts >> 32) & 0xffff) << 2));
+    sum += load<u32>(tablePtr + <usize>((counts >> 48) << 2));
   }
   // H = log2(n) − Σ c log2(c) / n, with n = 4096 = ENTROPY_PER_BIT: the division is done.
   return <u16>(PAGE_BITS * ENTROPY_PER_BIT - ((sum + (1 << (TABLE_BITS - 1))) >> TABLE_BITS));
+}
+
+/** Adds all histograms to the first one and empties the others. */
+function addHistograms(ptr: usize): void {
+  const none = i64x2(0, 0);
+  for (const end = ptr + HISTOGRAM_BYTES; ptr < end; ptr += 16) {
+    const ab = i16x8.add(v128.load(ptr), v128.load(ptr, HISTOGRAM_BYTES));
+    const second = v128.load(ptr, 2 * HISTOGRAM_BYTES);
+    const cd = i16x8.add(second, v128.load(ptr, 3 * HISTOGRAM_BYTES));
+    v128.store(ptr, i16x8.add(ab, cd));
+    v128.store(ptr, none, HISTOGRAM_BYTES);
+    v128.store(ptr, none, 2 * HISTOGRAM_BYTES);
+    v128.store(ptr, none, 3 * HISTOGRAM_BYTES);
+  }
 }
 
 // @ts-ignore: decorator
