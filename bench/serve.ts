@@ -1,5 +1,5 @@
-// npm run bench:serve -- FILE…: what is served of an archive, read from beginning to end by programs
-// of others (curl, nbdcopy), against unpacking the same image. See bench/README.md.
+// npm run bench:serve -- FILE…: what is served of an archive, read from beginning to end by
+// programs of others (curl, nbdcopy), against unpacking the same image. See bench/README.md.
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";

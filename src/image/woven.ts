@@ -1,6 +1,6 @@
-// Takes a file apart into pages and how they were put together, so that the pages of a dump or of a
-// migration stream are the pages of the memory. A reader of a format says what the file consists of,
-// part by part; this makes the content of a woven image of it (docs/format.md, "Woven images").
+// Takes a file apart into pages and how they were put together, so that the pages of a dump or of
+// a migration stream are the pages of the memory. A reader of a format says what the file consists
+// of, part by part; this makes the content of a woven image of it (docs/format.md, "Woven images").
 import { PAGE_BYTES } from "../core/page.ts";
 import { encodeWeave, WeaveLayer, WeaveOp } from "../wire/weave.ts";
 import type { MemoryView } from "./memory.ts";

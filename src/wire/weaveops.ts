@@ -1,6 +1,6 @@
-// Reads how the file of a woven image is put together (docs/format.md, "Woven images"): the trailer,
-// and the operations of a layer one by one. Whatever the bytes say, an operation that comes out of
-// here names literals and bytes of the source that are there.
+// Reads how the file of a woven image is put together (docs/format.md, "Woven images"): the
+// trailer, and the operations of a layer one by one. Whatever the bytes say, an operation that comes
+// out of here names literals and bytes of the source that are there.
 import { ByteReader } from "../core/bytes.ts";
 import { PagefoldError } from "../core/errors.ts";
 import { PAGE_BYTES } from "../core/page.ts";
@@ -35,7 +35,7 @@ export interface WeavePlace {
   readonly madeBytes: number;
 }
 
-/** The layers of a woven image, the first one over its pages; from the last bytes of its content. */
+/** Layers of a woven image, the first one over its pages; from the last bytes of its content. */
 export function decodeWeaveTrailer(
   tail: Uint8Array,
   contentBytes: number,

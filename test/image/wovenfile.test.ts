@@ -1,3 +1,5 @@
+// Files made of random parts, taken apart and put together again: as a whole, in any part, in
+// layers, and from content that says anything.
 import { deflateSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { PagefoldError } from "../../src/core/errors.ts";
