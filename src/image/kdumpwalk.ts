@@ -39,7 +39,7 @@ export function dataOffset({ head, rowCount }: KdumpFile): number {
 /** Bytes of pages in a stretch, at most. */
 const STRETCH_BYTES = 1 << 20;
 const MAX_STRETCH_ROWS = 256;
-const SHARED_WINDOW = 1 << 17;
+const SHARED_WINDOW = 1 << 13;
 /** Of pages that several rows share; dumps have one, of zeros. */
 const MAX_KEPT = 16;
 
