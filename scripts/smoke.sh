@@ -24,6 +24,8 @@ cmp vm0.raw unpacked/vm0.raw
 cmp vm1.raw unpacked/vm1.raw
 npx pagefold pack vm0.raw -o - | npx pagefold unpack - -C piped
 cmp vm0.raw piped/vm0.raw
+npx pagefold inspect vm0.raw vm1.raw --html report.html
+grep -q '</html>' report.html
 
 cat > library.mjs <<'END'
 import { readFile } from "node:fs/promises";
