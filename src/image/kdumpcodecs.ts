@@ -2,7 +2,12 @@
 // bytes. What decodes to anything else than one page is not decoded.
 import { inflateSync } from "node:zlib";
 import { type Kernels, ZSTD_DECODE_BYTES } from "../kernels/abi.ts";
-import { compileKernels, createMemory, instantiateKernels } from "../kernels/load.ts";
+import {
+  compileKernels,
+  createMemory,
+  instantiateKernels,
+  type KernelModule,
+} from "../kernels/load.ts";
 import { SNAPPY_RELEASES, SnappyBlocks } from "../kernels/snappy.ts";
 import { KdumpFlag } from "./kdumphead.ts";
 import type { Recompress } from "./wovenfile.ts";
@@ -17,9 +22,10 @@ const MAX_OUTPUT_BYTES = 1 << 16;
 
 export interface KdumpCodecOptions {
   readonly recompress: Recompress;
-  /** The kernels; default: those of the package. */
-  readonly wasm?: Uint8Array | URL | undefined;
 }
+
+/** For all dumps, once one needs them. */
+let compiled: KernelModule | undefined;
 
 export class KdumpCodecs {
   private readonly options: KdumpCodecOptions;
@@ -42,7 +48,7 @@ export class KdumpCodecs {
       case KdumpFlag.ZLIB:
         return inflate(data, page);
       case KdumpFlag.SNAPPY:
-        this.snappy ??= new SnappyBlocks(compileKernels(this.options.wasm));
+        this.snappy ??= new SnappyBlocks(openModule());
         return this.snappy.decode(data, page) === page.length;
       case KdumpFlag.ZSTD:
         return this.decodeZstd(data, page);
@@ -84,9 +90,14 @@ export class KdumpCodecs {
 
   private openZstd() {
     const memory = createMemory(OUTPUT + MAX_OUTPUT_BYTES + MARGIN_BYTES);
-    const kernels = instantiateKernels(compileKernels(this.options.wasm), memory);
+    const kernels = instantiateKernels(openModule(), memory);
     return { kernels, bytes: new Uint8Array(memory.buffer) };
   }
+}
+
+function openModule(): KernelModule {
+  compiled ??= compileKernels();
+  return compiled;
 }
 
 function inflate(data: Uint8Array, page: Uint8Array): boolean {
