@@ -71,7 +71,7 @@ export function levelOption(): Option {
 
 /** False when given: `decompress` of the library. */
 export function asIsOption(): Option {
-  return new Option("--no-decompress", "take images as they are, even what zstd has compressed");
+  return new Option("--no-decompress", "take files as they are: not decompressed, not taken apart");
 }
 
 /** What `baseOption` yields. */

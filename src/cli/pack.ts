@@ -11,7 +11,7 @@ type Options = PackWords & { output: string; force?: boolean };
 
 export function definePack(command: Command): void {
   command
-    .argument("[images...]", "files, or - for stdin")
+    .argument("[images...]", "files, folders of CRIU, or - for stdin")
     .addOption(outputOption())
     .addOption(forceOption("an existing archive"))
     .action(pack);
@@ -22,7 +22,11 @@ export function definePack(command: Command): void {
       "pagefold pack */mem.raw -o - | ssh host pagefold unpack - -C /restore",
       "names are relative to the deepest common directory",
     ],
-    ["pagefold pack vm.raw.zst -o vm.pfa", "what zstd has compressed is read; its name is vm.raw"],
+    [
+      "pagefold pack vm.raw.zst -o vm.pfa",
+      "what is in gzip, LZ4 or zstd is read; its name is vm.raw",
+    ],
+    ["pagefold pack vm.kdump criu-dump/ -o all.pfa", "dumps, and folders of CRIU images"],
     [
       "pagefold pack vm.raw -o vm.pfa --key-file vm.key",
       "head -c 32 /dev/random >vm.key made the key; nobody reads vm.pfa without",
