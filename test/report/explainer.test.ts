@@ -151,7 +151,8 @@ test("the numbers do not depend on the threads, nor on what compressed an image"
   const engine = await openTestEngine();
   // A note in the archive says that it was compressed, which takes some bytes.
   const { outputBytes: _, steps: _steps, ...pages } = numbersOf(await engine.explain(compressed));
-  expect(numbersOf(one)).toMatchObject(pages);
+  const wanted = one.images.map((image) => ({ ...image, decompressed: "zstd" }));
+  expect({ ...numbersOf(one), images: wanted }).toMatchObject(pages);
 });
 
 test("frames of a core have their addresses", async () => {
