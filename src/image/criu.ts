@@ -8,10 +8,10 @@
 //                 3: in the parent  4: flags, bit 2: present  5: pages } for each stretch
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { PbfReader } from "pbf";
 import { PagefoldError, reasonOf } from "../core/errors.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import { PieceReader } from "../core/piecereader.ts";
-import { fieldsOf } from "./protobuf.ts";
 import { openStored } from "./storedfile.ts";
 
 const COMMON_MAGIC = 0x5456_4319;
@@ -75,6 +75,20 @@ async function messagesOf(folder: string, name: string) {
     await pieces.close();
     await stored.close();
   }
+}
+
+/** The last value of each field of a flat message, 0 where it is no varint; as far as it is whole. */
+function fieldsOf(message: Uint8Array): Map<number, number> {
+  const fields = new Map<number, number>();
+  const read = (field: number, _: undefined, reader: PbfReader): void => {
+    fields.set(field, reader.type === 0 ? reader.readVarint() : 0);
+  };
+  try {
+    new PbfReader(message).readFields(read, undefined);
+  } catch {
+    // It is cut, or of no known kind from here on.
+  }
+  return fields;
 }
 
 async function u32(pieces: PieceReader): Promise<number | undefined> {
