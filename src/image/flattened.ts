@@ -17,7 +17,7 @@ const READ_WINDOW = 1 << 18;
 /** Pieces that write to one place; a header or two is written twice. */
 const MAX_OVERLAP = 64;
 /** What nobody wrote, and what stands behind the end. */
-const MAX_HOLE_BYTES = 1 << 26;
+const MAX_HOLE_BYTES = 1 << 22;
 const MAX_REST_BYTES = 1 << 20;
 
 /** Numbers by piece, or by extent. */
