@@ -74,7 +74,7 @@ export class ClusterReader {
     if (seals && this.keys?.seals !== seals) this.keys = new ClusterKeys(seals);
     const keys = seals && this.keys;
     let { length } = bytes;
-    if (keys) length = openCluster(memory, keys, cluster, encoded, length, decoder);
+    if (keys) length = openCluster(memory, keys, cluster, encoded, length, decoder, true);
     const wasSealed = keys !== undefined;
     const decoded = decodeCluster(memory, cluster, encoded, length, target, decoder, wasSealed);
     const { contentBytes, itemCount, isDeltas } = decoded;

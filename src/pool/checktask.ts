@@ -36,7 +36,7 @@ function verdictOn(context: TaskContext, task: CheckTask, cluster: number): Clus
 
 function decode(context: TaskContext, task: CheckTask, cluster: number): DecodedCluster {
   const { clusters, scratch } = context;
-  const found = clusters.fetch(cluster, task.places);
+  const found = clusters.fetch(cluster, task.places, true);
   if (!found) throw new PagefoldError("DAMAGED", `cluster ${cluster}: its place is lost`);
   const place = (): number => scratch.candidates;
   const { ptr, byteLength, wasSealed } = found;

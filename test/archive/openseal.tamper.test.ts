@@ -1,7 +1,7 @@
 // A sealed archive in the hands of somebody without the key: bytes are changed with checksums that
 // agree, batches and clusters are swapped, moved, and taken from elsewhere. Nothing is ever read
 // that was not sealed there; damage, another key and a swap are told apart.
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { describe, expect, it } from "vitest";
@@ -196,6 +196,26 @@ describe("a sealed archive", () => {
       expect(await findings(body)).toContain("cluster 1: is not the one that belongs there");
     }
     expect(taken).toBeGreaterThanOrEqual(6);
+  });
+
+  it("gives out what can be had, and only with its key", async () => {
+    const { engine, folder, bytes, batches } = await sealed();
+    const damaged = Buffer.from(bytes);
+    for (const { type, at } of batches) if (type === Type.DIRECTORY) damaged[at + 70] ^= 1;
+    const [, lost] = batches.filter(({ type }) => type === Type.PAGES);
+    damaged[lost.end - 1] ^= 1;
+    const path = join(folder, "damaged.pfa");
+    writeFileSync(path, damaged);
+    for (const input of [() => ({ path }), () => ({ bytes: inPieces(damaged, 999) })]) {
+      const out = temporaryFolder();
+      const report = await engine.unpack(input(), out, { key: KEY, keepGoing: true });
+      expect(readFileSync(join(out, "one")).equals(images.one)).toBe(true);
+      expect(report.lost.map(({ name, reason }) => [name, reason])).toEqual([
+        ["two", "cluster 1: wrong checksum"],
+      ]);
+      const unread = engine.unpack(input(), out, { keepGoing: true, force: true });
+      await expect(unread).rejects.toMatchObject({ code: "KEY" });
+    }
   });
 
   it("takes no batch that is not sealed", async () => {

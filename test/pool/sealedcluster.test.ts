@@ -52,13 +52,34 @@ it("sealedcluster: gives every cluster back under its number", () => {
     const sealed = memory.bytes.slice(at, at + byteLength);
     expect(Buffer.from(sealed).includes(Buffer.from(cluster.slice(24, 40)))).toBe(false);
     memory.bytes.set(sealed, OUT);
-    const wrong = () => openCluster(memory, keys, FIRST + i + 1, OUT, byteLength, scratch);
+    const wrong = () => openCluster(memory, keys, FIRST + i + 1, OUT, byteLength, scratch, true);
     expect(wrong).toThrow(`cluster ${FIRST + i + 1}: is not the one that belongs there`);
-    expect(openCluster(memory, keys, FIRST + i, OUT, byteLength, scratch)).toBe(cluster.length);
+    expect(openCluster(memory, keys, FIRST + i, OUT, byteLength, scratch, true)).toBe(
+      cluster.length,
+    );
     const opened = memory.bytes.slice(OUT + 8, OUT + cluster.length);
     expect(Buffer.compare(opened, cluster.subarray(8))).toBe(0);
     at += byteLength;
   }
+});
+
+it("sealedcluster: tells damage from a swap, and its checksum's own damage where asked", () => {
+  const { memory, clusters, scratch } = withSealed([2]);
+  const sealed = memory.bytes.slice(BODY, BODY + clusters[0].length + TAG_BYTES);
+  const open = (at: number, isTested: boolean) => {
+    memory.bytes.set(sealed, OUT);
+    memory.bytes[OUT + at] ^= 1;
+    const { length } = sealed;
+    const keys = new ClusterKeys(seals);
+    return openCluster(memory, keys, FIRST, OUT, length, scratch, isTested);
+  };
+  for (const at of [8, 24, 5000]) {
+    for (const isTested of [false, true]) {
+      expect(() => open(at, isTested)).toThrow(`cluster ${FIRST}: wrong checksum`);
+    }
+  }
+  expect(open(0, false)).toBe(clusters[0].length);
+  expect(() => open(0, true)).toThrow(`cluster ${FIRST}: wrong checksum`);
 });
 
 it("sealedcluster: is total, whatever its checksum says", () => {
@@ -69,7 +90,7 @@ it("sealedcluster: is total, whatever its checksum says", () => {
     memory.bytes.set(changed, OUT);
     const { length } = changed;
     if (isSummed && length > 8) memory.kernels.checksum(OUT + 8, length - 8, OUT);
-    const opened = openCluster(memory, keys, FIRST, OUT, length, scratch);
+    const opened = openCluster(memory, keys, FIRST, OUT, length, scratch, isSummed);
     decodeCluster(memory, FIRST, OUT, opened, () => BODY, scratch, true);
   };
   expectTotal(sealed, (changed) => open(changed, false));
