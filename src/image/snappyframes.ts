@@ -17,8 +17,6 @@ import {
   SnappyBlocks,
 } from "../kernels/snappy.ts";
 
-/** Bytes by which a stream is told. */
-export const SNAPPY_MAGIC_BYTES = 10;
 export const SNAPPY_CHUNK_HEAD_BYTES = 4;
 const CHECKSUM_BYTES = 4;
 
