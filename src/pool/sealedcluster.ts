@@ -35,8 +35,8 @@ export function runSeal(context: TaskContext, task: SealTask): TaskResults["seal
 /**
  * Opens the sealed cluster at `source`; it lies there afterwards, but for its checksum. Returns its
  * bytes with header. `scratchPtr` has room for a checksum, which is taken where nothing opens, to
- * tell damage from a swap, and where somebody wants to know (`isTested`). Throws DAMAGED, naming the
- * cluster.
+ * tell damage from a swap, and where somebody wants to know (`isTested`). Throws DAMAGED, naming
+ * the cluster.
  */
 export function openCluster(
   memory: DecodeMemory,
