@@ -115,8 +115,10 @@ describe.each(["installed", "backports"])("dumps of the QEMU that is %s", (which
     }
   });
 
-  it("makedumpfile: what it writes", { timeout: LONG_MS }, async (test) => {
-    if (which !== "installed") test.skip("it is the same program");
+  // What others write does not depend on the QEMU whose memory it is.
+  if (which !== "installed") return;
+
+  it("makedumpfile: what it writes", { timeout: LONG_MS }, async () => {
     writeVmcore(place(raw), place("vmcore"));
     const made = [
       ["all.dump", "-c", "-d", "0", "--num-threads", "2"],
@@ -137,8 +139,7 @@ describe.each(["installed", "backports"])("dumps of the QEMU that is %s", (which
     await expectSame(raw, "flat.dump");
   });
 
-  it("makedumpfile: LZO is refused by its name, unless the bytes are kept", async (test) => {
-    if (which !== "installed") test.skip("it is the same program");
+  it("makedumpfile: LZO is refused by its name, unless the bytes are kept", async () => {
     const words = [place("lzo.dump"), "-o", place("lzo.pfa"), "--force"];
     await expect(pagefold("pack", ...words)).rejects.toThrow("compressed with LZO");
     await pagefold("pack", ...words, "--no-decompress");
@@ -146,8 +147,7 @@ describe.each(["installed", "backports"])("dumps of the QEMU that is %s", (which
     await run("cmp", [place("lzo.dump"), place("out/lzo.dump")]);
   });
 
-  it("Zstandard: the same dump comes out, not compressed, and says so", async (test) => {
-    if (which !== "installed") test.skip("it is the same generator");
+  it("Zstandard: the same dump comes out, not compressed, and says so", async () => {
     const memory = readFileSync(place(raw));
     const pages = Array.from({ length: memory.length / 4096 }, (_, frame) => {
       const bytes = memory.subarray(frame * 4096, (frame + 1) * 4096);
