@@ -36,8 +36,8 @@ const MODULES = [
 ];
 
 /**
- * Installs what is missing with apt-get; fails with one clear line where that cannot be done. `more`
- * are other tools, or shared libraries, and their packages.
+ * Installs what is missing with apt-get; fails with one clear line where that cannot be done.
+ * `more` are other tools, or shared libraries, and their packages.
  */
 export async function installTools(more: Readonly<Record<string, string>> = {}): Promise<void> {
   const missing = new Set<string>();

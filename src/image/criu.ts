@@ -77,7 +77,7 @@ async function messagesOf(folder: string, name: string) {
   }
 }
 
-/** The last value of each field of a flat message, 0 where it is no varint; as far as it is whole. */
+/** The last value of each field of a flat message; 0 where it is no varint. */
 function fieldsOf(message: Uint8Array): Map<number, number> {
   const fields = new Map<number, number>();
   const read = (field: number, _: undefined, reader: PbfReader): void => {

@@ -1,6 +1,6 @@
 // Reads how the file of a woven image is put together (docs/format.md, "Woven images"): the
-// trailer, and the operations of a layer one by one. Whatever the bytes say, an operation that comes
-// out of here names literals and bytes of the source that are there.
+// trailer, and the operations of a layer one by one. Whatever the bytes say, an operation that
+// comes out of here names literals and bytes of the source that are there.
 import { ByteReader } from "../core/bytes.ts";
 import { PagefoldError } from "../core/errors.ts";
 import { PAGE_BYTES } from "../core/page.ts";

@@ -14,7 +14,7 @@ const bytes = randomBytes(32);
 const { mark } = ArchiveSeal.create(createSecretKey(bytes));
 const sealed = { ...UNCOMMITTED, seal: mark };
 
-it("openseal: takes the key of an archive, as bytes or as an object, from either superblock", () => {
+it("openseal: takes a key, as bytes or as an object, and tries it on either superblock", () => {
   for (const key of [bytes, createSecretKey(bytes)]) {
     for (const blocks of [
       [sealed, sealed],
