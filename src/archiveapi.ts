@@ -1,7 +1,7 @@
 // The public types of an archive that is open for reading, of operations that only read, and those
 // that operations share; api.ts has those of the engine.
 import type { SealKey } from "./core/seal.ts";
-import type { MemoryFormat } from "./image/convert.ts";
+import type { MemoryFormat } from "./image/convert/convert.ts";
 import type { PageSource } from "./image/image.ts";
 import type { Compression, DumpCompression } from "./image/opened.ts";
 import type { FrameCounts } from "./wire/imagehead.ts";

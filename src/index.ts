@@ -6,18 +6,18 @@ export { openArchive } from "./archive/reader.ts";
 export { type ErrorCode, PagefoldError, reasonOf } from "./core/errors.ts";
 export { openEngine } from "./engine.ts";
 export type * from "./explainapi.ts";
+export { compressedPaths } from "./image/containers/compressed.ts";
+export type { MemoryFormat } from "./image/convert/convert.ts";
+export type { PageSink, PageSource } from "./image/image.ts";
+export { type ImageFolder, type ImagePath, imagesAt } from "./image/inputs.ts";
+export { imageNames } from "./image/names.ts";
 export {
   type CaptureFormat,
   type CaptureOptions,
   type CaptureProgress,
   type CaptureReport,
   captureProcess,
-} from "./image/capture.ts";
-export { compressedPaths } from "./image/compressed.ts";
-export type { MemoryFormat } from "./image/convert.ts";
-export type { PageSink, PageSource } from "./image/image.ts";
-export { type ImageFolder, type ImagePath, imagesAt } from "./image/inputs.ts";
-export { imageNames } from "./image/names.ts";
+} from "./image/process/capture.ts";
 export { encoderSink } from "./migration/encodersink.ts";
 export type { GangNumbers, GangSource, GangSourceOptions } from "./migration/gangsource.ts";
 export type { GangTargetOptions, GuestReturns } from "./migration/gangtarget.ts";

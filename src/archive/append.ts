@@ -5,7 +5,7 @@ import { PagefoldError, reasonOf } from "../core/errors.ts";
 import type { SealKey } from "../core/seal.ts";
 import { BATCH_PAGES, slabPart } from "../core/slab.ts";
 import { NO_ORDINAL, type Scope } from "../dedup/scope.ts";
-import { takeLock } from "../image/lock.ts";
+import { takeLock } from "../image/process/lock.ts";
 import {
   FINGERPRINT_BYTES,
   LOOKUP_INSERTED,

@@ -3,7 +3,7 @@ import type { InspectOptions, InspectReport } from "../api.ts";
 import { FrameMap, frameCountOf } from "../core/extent.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import { Scope } from "../dedup/scope.ts";
-import { Containers } from "../image/containers.ts";
+import { Containers } from "../image/containers/containers.ts";
 import type { ImagePath } from "../image/inputs.ts";
 import { openImage, openImageFile } from "../image/open.ts";
 import type { ForwardImage, ImageFile } from "../image/opened.ts";

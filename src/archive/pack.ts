@@ -3,7 +3,7 @@ import type { ImageReport, PackInput, PackOptions, PackReport } from "../api.ts"
 import { PagefoldError } from "../core/errors.ts";
 import { FrameMap, frameCountOf } from "../core/extent.ts";
 import { PAGE_BYTES } from "../core/page.ts";
-import { Containers } from "../image/containers.ts";
+import { Containers } from "../image/containers/containers.ts";
 import type { PageSource } from "../image/image.ts";
 import type { ImagePath } from "../image/inputs.ts";
 import { openImage, openImageFile, openRawStream, openStream } from "../image/open.ts";

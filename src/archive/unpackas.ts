@@ -4,8 +4,8 @@ import { link, mkdir, mkdtemp, rename, rm, stat, unlink } from "node:fs/promises
 import { dirname, join } from "node:path";
 import type { UnpackOptions, UnpackReport } from "../api.ts";
 import { PagefoldError, reasonOf } from "../core/errors.ts";
-import { imageFormat, type MemoryFormat, writeMemory } from "../image/convert.ts";
-import { memoryOf } from "../image/memoryfile.ts";
+import { imageFormat, type MemoryFormat, writeMemory } from "../image/convert/convert.ts";
+import { memoryOf } from "../image/convert/memoryfile.ts";
 import { resolveInside } from "../image/names.ts";
 import { SparseFile } from "../image/sparsefile.ts";
 import { openStored } from "../image/storedfile.ts";

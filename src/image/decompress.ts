@@ -1,10 +1,10 @@
 // An image as a file that can be read in any order, for whoever needs it as a base: what comes
 // forwards goes into a temporary file that has no name any more when it is used.
-import { Containers } from "./containers.ts";
+import { Containers } from "./containers/containers.ts";
+import { spool } from "./containers/spool.ts";
 import { openImage } from "./open.ts";
 import type { ForwardImage, ImageFile } from "./opened.ts";
 import { rawSegments } from "./raw.ts";
-import { spool } from "./spool.ts";
 
 /** Opens an image; its `path` is the one given, wherever its bytes are. */
 export async function openAnyOrder(

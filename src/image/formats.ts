@@ -1,19 +1,19 @@
 // The formats of images, each asked by the first bytes of a file, never by its name. To add one,
 // add it to the table; what its bytes mean is told in a file of its own.
 import { ELF_HEADER_BYTES, isElfCore, readCoreRanges, readElfCore } from "./elfcore.ts";
-import { isKdump, openKdump } from "./kdump.ts";
+import { isKdump, openKdump } from "./kdump/kdump.ts";
 import type { MemoryLayout, MemoryRange, ReadAt } from "./layout.ts";
+import { isLime, LIME_HEADER_BYTES, readLime, readLimeRanges } from "./lime.ts";
 import {
   isLibvirtSave,
   isSparseSave,
   readSparseMapped,
   readSparseSave,
   saveParts,
-} from "./libvirtsave.ts";
-import { isLime, LIME_HEADER_BYTES, readLime, readLimeRanges } from "./lime.ts";
-import { readMapped, readMappedRam } from "./mappedram.ts";
-import { migrationParts } from "./migrationfile.ts";
-import { isMappedRam, isMigration } from "./migrationhead.ts";
+} from "./migration/libvirtsave.ts";
+import { readMapped, readMappedRam } from "./migration/mappedram.ts";
+import { migrationParts } from "./migration/migrationfile.ts";
+import { isMappedRam, isMigration } from "./migration/migrationhead.ts";
 import type { ByteObserver, ImageFormat } from "./opened.ts";
 import { recompress } from "./recompress.ts";
 import type { Part, TakenApart } from "./woven.ts";

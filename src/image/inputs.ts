@@ -2,7 +2,7 @@
 // folder that CRIU has written is all the files in it.
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { compressedPaths } from "./compressed.ts";
+import { compressedPaths } from "./containers/compressed.ts";
 import { type CriuFolder, readCriuFolder } from "./criu.ts";
 import { imageNames } from "./names.ts";
 

@@ -1,15 +1,15 @@
 // Opens images: what they are is told by their bytes, never by a name. A file whose memory lies in
 // it is read in place; what is compressed, or is taken apart, comes forwards; and what comes
 // forwards, but has to be read in any order, becomes a temporary file first.
-import { type Inside, layoutInside } from "./compressed.ts";
-import type { Containers, Unwrapped } from "./containers.ts";
+import { type Inside, layoutInside } from "./containers/compressed.ts";
+import type { Containers, Unwrapped } from "./containers/containers.ts";
+import { spool } from "./containers/spool.ts";
 import { refuseDiffLayer } from "./firecracker.ts";
 import { formatOf } from "./formats.ts";
+import { readKernelRelease } from "./kdump/vmcoreinfo.ts";
 import type { Compression, ForwardImage, ImageFile } from "./opened.ts";
-import { spool } from "./spool.ts";
 import { openStored, type StoredFile } from "./storedfile.ts";
 import { contentOf, imageOf, inPlace } from "./storedimage.ts";
-import { readKernelRelease } from "./vmcoreinfo.ts";
 
 type OpenedImage = ImageFile | ForwardImage;
 

@@ -3,7 +3,7 @@
 // of, part by part; this makes the content of a woven image of it (docs/format.md, "Woven images").
 import { PAGE_BYTES } from "../core/page.ts";
 import { encodeWeave, WeaveLayer, WeaveOp } from "../wire/weave.ts";
-import type { MemoryView } from "./memory.ts";
+import type { MemoryView } from "./convert/memory.ts";
 import type { ByteObserver, DumpCompression, ForwardImage, ImageFormat } from "./opened.ts";
 
 /**

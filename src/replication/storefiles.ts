@@ -3,7 +3,7 @@
 import { type FileHandle, mkdir, open, readdir, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { type ErrorCode, PagefoldError, reasonOf } from "../core/errors.ts";
-import { takeLock } from "../image/lock.ts";
+import { takeLock } from "../image/process/lock.ts";
 
 /** One open file. `read` and `write` are complete; a read is short only at the end of the file. */
 export interface StoreFile {

@@ -3,7 +3,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { MemoryFormat } from "../../src/image/convert.ts";
+import type { MemoryFormat } from "../../src/image/convert/convert.ts";
 import { openTestEngine } from "../support/engine.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import {

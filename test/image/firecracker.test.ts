@@ -2,7 +2,7 @@
 import { closeSync, openSync, truncateSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { Containers } from "../../src/image/containers.ts";
+import { Containers } from "../../src/image/containers/containers.ts";
 import { crc64, isStateFile } from "../../src/image/firecracker.ts";
 import { openImage, openImageFile } from "../../src/image/open.ts";
 import { temporaryFolder } from "../support/folder.ts";

@@ -3,7 +3,7 @@
 // place is cut into a partition of the file; what was taken apart is put together to the same
 // bytes; anything else is one clear line. PAGEFOLD_FUZZ_ROUNDS=100000 asks for the long form.
 import { PagefoldError } from "../../src/core/errors.ts";
-import { Containers } from "../../src/image/containers.ts";
+import { Containers } from "../../src/image/containers/containers.ts";
 import { imageIn } from "../../src/image/open.ts";
 import type { ForwardImage, ImageFile } from "../../src/image/opened.ts";
 import type { StoredFile } from "../../src/image/storedfile.ts";

@@ -4,7 +4,7 @@ import { type SpawnSyncReturns, spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { Containers } from "../../src/image/containers.ts";
+import { Containers } from "../../src/image/containers/containers.ts";
 import { openImage } from "../../src/image/open.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { mixed } from "../support/images.ts";

@@ -4,7 +4,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { ZstdReader } from "../../src/image/zstd.ts";
+import { ZstdReader } from "../../src/image/containers/zstd.ts";
 import { temporaryFolder } from "../support/folder.ts";
 import { builds, wasmPath } from "../support/kernels.ts";
 import { memoryLike } from "../support/lz4-inputs.ts";
