@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    exclude: ["test/vm/**", "test/zstd/**", "test/tools/**", "test/browser/**"],
+    exclude: ["test/{vm,zstd,tools,browser,shells}/**"],
     // Without a word it leaves a processor idle: of two, half of the machine.
     maxWorkers: "100%",
     testTimeout: 60_000,

@@ -41,7 +41,7 @@ export function defineRepack(command: Command): void {
   addExamples(command, [
     ["pagefold repack fleet.pfa -o tidy.pfa", "pages of an image side by side again"],
     [
-      "pagefold repack vm.pfa --key-file old.key --new-key-file new.key -o again.pfa",
+      "pagefold repack vm.pfa --key-file old.key --new-key-file new.key -o b.pfa",
       "the same content under another key",
     ],
     ["pagefold repack fleet.pfa -o small.pfa --drop vm0.raw vm1.raw", "without two images"],
