@@ -67,11 +67,16 @@ export class PooledPages {
   }
 
   /**
-   * Frames [frame, frame + count) of an image, `maxFrames` at most, in memory of their own.
-   * DAMAGED, BASE.
+   * Frames [frame, frame + count) of an image, `maxFrames` at most, in memory of their own: `into`
+   * where it is given. DAMAGED, BASE.
    */
-  async read(image: number, frame: number, count: number): Promise<Uint8Array<ArrayBuffer>> {
-    const reading = this.readInSlab(image, frame, count);
+  async read(
+    image: number,
+    frame: number,
+    count: number,
+    into = new Uint8Array(count * PAGE_BYTES),
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    const reading = this.readInSlab(image, frame, count, into);
     this.running.add(reading);
     const forget = (): void => void this.running.delete(reading);
     reading.then(forget, forget);
@@ -90,6 +95,7 @@ export class PooledPages {
     image: number,
     frame: number,
     count: number,
+    pages: Uint8Array<ArrayBuffer>,
   ): Promise<Uint8Array<ArrayBuffer>> {
     const { slabs, places, base } = this;
     const { arena, pool } = this.resources;
@@ -99,7 +105,6 @@ export class PooledPages {
       const task = { kind: "unfold", slabPtr, spanCount, places, base } as const;
       const { fault } = await pool.run<"unfold">(task);
       if (fault) throw new PagefoldError("DAMAGED", fault.reason);
-      const pages = new Uint8Array(count * PAGE_BYTES);
       pages.set(arena.at(slabPart(slabPtr, "pages"), pages.length));
       return pages;
     } finally {

@@ -3,10 +3,13 @@
 export class RecentlyUsed<Key, Value> {
   private readonly held = new Map<Key, { value: Value; weight: number }>();
   private readonly maxWeight: number;
+  private readonly onDrop: ((value: Value) => void) | undefined;
   private weight = 0;
 
-  constructor(maxWeight: number) {
+  /** `onDrop` is told of what is no longer held. */
+  constructor(maxWeight: number, onDrop?: (value: Value) => void) {
     this.maxWeight = maxWeight;
+    this.onDrop = onDrop;
   }
 
   get(key: Key): Value | undefined {
@@ -34,7 +37,10 @@ export class RecentlyUsed<Key, Value> {
   }
 
   drop(key: Key): void {
-    this.weight -= this.held.get(key)?.weight ?? 0;
+    const entry = this.held.get(key);
+    if (!entry) return;
+    this.weight -= entry.weight;
     this.held.delete(key);
+    this.onDrop?.(entry.value);
   }
 }

@@ -14,11 +14,33 @@ const BLOCKS_AHEAD = 2;
 /** Where reads ended lately: one that begins there goes forwards. */
 const REMEMBERED_ENDS = 64;
 
+/** Memory of blocks that is used again: what is given back all the time keeps V8 collecting. */
+const SPARE_BUFFERS = 8;
+
 type Pages = Uint8Array<ArrayBuffer>;
+
+/** Pages that stay as they are until they are released. */
+export interface LentPages {
+  readonly pages: Pages;
+  release(): void;
+}
+
+interface Block {
+  readonly pages: Promise<Pages>;
+  /** Undefined when its memory was taken back. */
+  buffer: Pages | undefined;
+  /** Reads that use it, and whether it is kept for others. */
+  users: number;
+  isKept: boolean;
+}
 
 export class Blocks {
   private readonly pages: PooledPages;
-  private readonly kept = new RecentlyUsed<string, Promise<Pages>>(KEPT_BYTES);
+  private readonly kept = new RecentlyUsed<string, Block>(KEPT_BYTES, (block) => {
+    block.isKept = false;
+    this.reuse(block);
+  });
+  private readonly spare: Pages[] = [];
   private readonly ends = new RecentlyUsed<string, true>(REMEMBERED_ENDS);
   private readonly aheadCount: number;
 
@@ -37,15 +59,23 @@ export class Blocks {
     count: number,
     frameCount: number,
     follows = 0,
-  ): Promise<Pages> {
+  ): Promise<LentPages> {
     const block = Math.floor(frame / BLOCK_FRAMES);
     const first = block * BLOCK_FRAMES;
     const goesOn = this.goesOn(image, frame, count);
     const isWanted = goesOn || follows > 0 || count * 2 > BLOCK_FRAMES;
     if (!isWanted && !this.kept.has(keyOf(image, block))) {
-      return this.pages.read(image, frame, count);
+      return this.alone(image, frame, count);
     }
     const whole = this.block(image, block, frameCount);
+    whole.users++;
+    let isReleased = false;
+    const release = (): void => {
+      if (isReleased) return;
+      isReleased = true;
+      whole.users--;
+      this.reuse(whole);
+    };
     const lastWanted = Math.floor((frame + count + follows - 1) / BLOCK_FRAMES);
     const last = Math.floor((frameCount - 1) / BLOCK_FRAMES);
     const aheadLast = goesOn ? last : Math.min(last, lastWanted);
@@ -53,13 +83,27 @@ export class Blocks {
       if (!this.kept.has(keyOf(image, next))) void this.block(image, next, frameCount);
     }
     try {
-      const pages = await whole;
-      return pages.subarray((frame - first) * PAGE_BYTES, (frame - first + count) * PAGE_BYTES);
+      const pages = await whole.pages;
+      const start = (frame - first) * PAGE_BYTES;
+      return { pages: pages.subarray(start, start + count * PAGE_BYTES), release };
     } catch (error) {
+      release();
       if (count === Math.min(BLOCK_FRAMES, frameCount - first)) throw error;
       // What was asked for may lie beside the damage.
-      return this.pages.read(image, frame, count);
+      return this.alone(image, frame, count);
     }
+  }
+
+  private async alone(image: number, frame: number, count: number): Promise<LentPages> {
+    return { pages: await this.pages.read(image, frame, count), release: () => undefined };
+  }
+
+  /** Takes the memory of a block back that nobody uses and nobody will. */
+  private reuse(block: Block): void {
+    const { buffer, isKept, users } = block;
+    if (isKept || users > 0 || buffer === undefined) return;
+    block.buffer = undefined;
+    if (this.spare.length < SPARE_BUFFERS) this.spare.push(buffer);
   }
 
   /** Whether a read begins where another one ended. */
@@ -71,16 +115,27 @@ export class Blocks {
     return goesOn;
   }
 
-  private block(image: number, block: number, frameCount: number): Promise<Pages> {
-    const key = keyOf(image, block);
+  private block(image: number, number: number, frameCount: number): Block {
+    const key = keyOf(image, number);
     const held = this.kept.get(key);
     if (held) return held;
-    const first = block * BLOCK_FRAMES;
-    const pages = this.pages.read(image, first, Math.min(BLOCK_FRAMES, frameCount - first));
-    this.kept.set(key, pages, BLOCK_BYTES);
-    // Whoever reads it hears of it; the next one tries again.
-    pages.catch(() => this.kept.drop(key));
-    return pages;
+    const first = number * BLOCK_FRAMES;
+    const count = Math.min(BLOCK_FRAMES, frameCount - first);
+    const buffer = this.spare.pop() ?? new Uint8Array(BLOCK_BYTES);
+    const pages = this.pages.read(image, first, count, buffer.subarray(0, count * PAGE_BYTES));
+    // It is in use until it is read.
+    const block: Block = { pages, buffer, users: 1, isKept: true };
+    this.kept.set(key, block, BLOCK_BYTES);
+    const isRead = (): void => {
+      block.users--;
+      this.reuse(block);
+    };
+    pages.then(isRead, () => {
+      // Whoever reads it hears of it; the next one tries again.
+      this.kept.drop(key);
+      isRead();
+    });
+    return block;
   }
 }
 

@@ -10,6 +10,8 @@ import { clipRuns } from "../wire/slotruns.ts";
 import { BLOCK_FRAMES, type Blocks } from "./blocks.ts";
 
 const SECTOR_BYTES = 512;
+/** Of pieces that sockets take without a word when they were sent. */
+const SHORT_BYTES = 1 << 16;
 
 /** Bytes from some place on, all zero or not known to be. */
 export interface ZeroExtent {
@@ -52,8 +54,9 @@ export class ServedImage {
   }
 
   /**
-   * Bytes [offset, offset + byteLength), which are inside of it, in pieces of a block at most.
-   * `followBytes`: how many of those behind them will be asked for next. DAMAGED, BASE.
+   * Bytes [offset, offset + byteLength), which are inside of it, in pieces of a block at most. A
+   * piece is valid until the next one is asked for; a short one for good. `followBytes`: how many
+   * of those behind them will be asked for next. DAMAGED, BASE.
    */
   read(
     offset: number,
@@ -97,10 +100,14 @@ export class ServedImage {
       const follows = Math.max(0, Math.ceil(rest / PAGE_BYTES));
       const { frameCount } = this.map;
       const { number, blocks } = this;
-      const pages = await blocks.read(number, frame, run.frameCount, frameCount, follows);
-      const piece = pages.subarray(skipBytes, run.byteLength).subarray(0, end - at);
-      yield piece;
-      at += piece.length;
+      const lent = await blocks.read(number, frame, run.frameCount, frameCount, follows);
+      try {
+        const piece = lent.pages.subarray(skipBytes, run.byteLength).subarray(0, end - at);
+        at += piece.length;
+        yield piece.length < SHORT_BYTES ? piece.slice() : piece;
+      } finally {
+        lent.release();
+      }
     }
   }
 
