@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openTestEngine } from "../support/engine.ts";
 import { temporaryFolder } from "../support/folder.ts";
-import { guestFiles, isZero, pagesOf, RESENT_EVERY } from "../support/guestfiles.ts";
+import { FORMATS, guestFiles, isZero, pagesOf, RESENT_EVERY } from "../support/guestfiles.ts";
 import { mixed } from "../support/images.ts";
 import { mappedRamFile } from "../support/mappedram.ts";
 import { loadsOfCore, rangesOfLime } from "../support/memoryfiles.ts";
@@ -16,15 +16,6 @@ const random = seededRandom(randomSeed("formats"));
 const MEMORY = mixed(random, 600);
 const PAGES = pagesOf(MEMORY);
 const FILES = guestFiles(random, MEMORY);
-const FORMATS: Record<string, string> = {
-  "vm.raw": "raw",
-  "vm.elf": "elf-core",
-  "vm.lime": "lime",
-  "vm.kdump": "kdump",
-  "vm.stream": "qemu-migration",
-  "vm.save": "libvirt-save",
-  "vm.mapped": "qemu-mapped-ram",
-};
 const NAMES = Object.keys(FILES);
 
 async function packed(files: Record<string, Uint8Array>) {

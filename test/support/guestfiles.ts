@@ -7,6 +7,17 @@ import { coreFile, limeFile } from "./memoryfiles.ts";
 import { StreamMaker } from "./qemustream.ts";
 import type { SeededRandom } from "./random.ts";
 
+/** What each of them is. */
+export const FORMATS: Record<string, string> = {
+  "vm.raw": "raw",
+  "vm.elf": "elf-core",
+  "vm.lime": "lime",
+  "vm.kdump": "kdump",
+  "vm.stream": "qemu-migration",
+  "vm.save": "libvirt-save",
+  "vm.mapped": "qemu-mapped-ram",
+};
+
 const PAGE_BYTES = 4096;
 const ZERO = Buffer.alloc(PAGE_BYTES);
 /** One page of so many has another content when a stream sends it for the first time. */

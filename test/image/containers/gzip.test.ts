@@ -5,6 +5,7 @@ import { PagefoldError } from "../../../src/core/errors.ts";
 import { inflated, inflatedHead, isGzip } from "../../../src/image/containers/gzip.ts";
 import { inPieces } from "../../support/engine.ts";
 import { mixed } from "../../support/images.ts";
+import { reused } from "../../support/pieces.ts";
 import { randomSeed, seededRandom } from "../../support/random.ts";
 
 const random = seededRandom(randomSeed("gzip"));
@@ -20,17 +21,6 @@ async function readAll(
     parts.push(Buffer.from(piece));
   }
   return Buffer.concat(parts);
-}
-
-/** The same buffer again and again, as readers of files hand out. */
-async function* reused(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
-  const piece = new Uint8Array(size);
-  for (let at = 0; at < bytes.length; at += size) {
-    const part = bytes.subarray(at, at + size);
-    piece.set(part);
-    yield piece.subarray(0, part.length);
-    piece.fill(0x55);
-  }
 }
 
 async function refusal(bytes: Uint8Array, kind: "gzip" | "zlib" = "gzip"): Promise<string> {

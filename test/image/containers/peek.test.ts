@@ -1,6 +1,7 @@
 // Looking at the beginning of a stream: nothing is lost, whatever it is cut into.
 import { describe, expect, it } from "vitest";
 import { peek } from "../../../src/image/containers/peek.ts";
+import { reused } from "../../support/pieces.ts";
 import { randomSeed, seededRandom } from "../../support/random.ts";
 
 const random = seededRandom(randomSeed("peek"));
@@ -9,17 +10,6 @@ async function readAll(bytes: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const parts: Buffer[] = [];
   for await (const piece of bytes) parts.push(Buffer.from(piece));
   return Buffer.concat(parts);
-}
-
-/** The same buffer again and again, as readers of files hand out. */
-async function* reused(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
-  const piece = new Uint8Array(size);
-  for (let at = 0; at < bytes.length; at += size) {
-    const part = bytes.subarray(at, at + size);
-    piece.set(part);
-    yield piece.subarray(0, part.length);
-    piece.fill(0x55);
-  }
 }
 
 describe("peek", () => {

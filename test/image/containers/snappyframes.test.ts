@@ -7,6 +7,7 @@ import { isSnappyStream, SnappyReader } from "../../../src/image/containers/snap
 import { compileKernels } from "../../../src/kernels/load.ts";
 import { SNAPPY_RELEASES, SnappyPages } from "../../../src/kernels/snappy.ts";
 import { memoryLike } from "../../support/lz4-inputs.ts";
+import { piecesOf } from "../../support/pieces.ts";
 import { randomSeed, seededRandom } from "../../support/random.ts";
 import {
   blockChunk,
@@ -20,15 +21,6 @@ const seed = randomSeed("snappy frames");
 const snappy = new SnappyReader();
 const FEW = Uint8Array.of(1, 2, 3);
 const ROUNDS = 2000;
-
-/** Hands out `bytes` in pieces whose sizes `next` gives. */
-async function* piecesOf(bytes: Uint8Array, next: () => number): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < bytes.length; ) {
-    const size = next();
-    yield bytes.subarray(at, at + size);
-    at += size;
-  }
-}
 
 async function readAll(bytes: Uint8Array, next: () => number = () => 65_536): Promise<Buffer> {
   const parts: Buffer[] = [];

@@ -3,6 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { PagefoldError } from "../../../src/core/errors.ts";
 import { ZstdReader } from "../../../src/image/containers/zstd.ts";
+import { piecesOf } from "../../support/pieces.ts";
 import { randomSeed, seededRandom } from "../../support/random.ts";
 import {
   contentsOf,
@@ -14,15 +15,6 @@ import {
 const MAGIC = [0x28, 0xb5, 0x2f, 0xfd];
 const FRAME = "a.zst: Zstandard frame 1 at byte 0";
 const LAST_RAW_BYTE = [9, 0, 0, 7];
-
-/** Hands out `bytes` in pieces whose sizes `next` gives. */
-async function* piecesOf(bytes: Uint8Array, next: () => number): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < bytes.length; ) {
-    const size = next();
-    yield bytes.subarray(at, at + size);
-    at += size;
-  }
-}
 
 const zstd = new ZstdReader();
 

@@ -8,20 +8,11 @@ import { PagefoldError } from "../../../src/core/errors.ts";
 import { writeMemory } from "../../../src/image/convert/convert.ts";
 import { memoryOf } from "../../../src/image/convert/memoryfile.ts";
 import { temporaryFolder } from "../../support/folder.ts";
-import { guestFiles } from "../../support/guestfiles.ts";
+import { FORMATS, guestFiles } from "../../support/guestfiles.ts";
 import { NAME, storedBytes } from "../../support/imagefuzz.ts";
 import { mixed } from "../../support/images.ts";
 import { randomSeed, type SeededRandom, seededRandom } from "../../support/random.ts";
 
-const FORMATS: Record<string, string> = {
-  "vm.raw": "raw",
-  "vm.elf": "elf-core",
-  "vm.lime": "lime",
-  "vm.kdump": "kdump",
-  "vm.stream": "qemu-migration",
-  "vm.save": "libvirt-save",
-  "vm.mapped": "qemu-mapped-ram",
-};
 const ROUNDS = Number(process.env.PAGEFOLD_FUZZ_ROUNDS ?? 150);
 const CODES = ["FORMAT", "DAMAGED", "LIMIT"];
 const MAX_CPU_MS = 1000;
