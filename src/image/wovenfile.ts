@@ -148,9 +148,11 @@ class Layer {
     const wanted = Math.min(MAX_WEAVE_OP_BYTES, place.opBytes - op);
     const end = this.windowOffset + this.window.length;
     if (op < this.windowOffset || op + wanted > end) {
-      this.window = new Uint8Array(Math.min(WINDOW_BYTES, place.opBytes - op));
+      // It counts only once it is read: whoever asks again after a failure reads it anew.
+      const window = new Uint8Array(Math.min(WINDOW_BYTES, place.opBytes - op));
+      await this.content(place.opsOffset + op, window);
+      this.window = window;
       this.windowOffset = op;
-      await this.content(place.opsOffset + op, this.window);
     }
     const window = this.window.subarray(op - this.windowOffset);
     const { step, next } = readWeaveOp(window, this.next, place, name);

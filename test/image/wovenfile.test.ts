@@ -152,6 +152,25 @@ describe("a file that was taken apart", () => {
     expect(new Set(await Promise.all(reads))).toEqual(new Set([0]));
   });
 
+  it("is read as before after its content could not be read", async () => {
+    const random = seededRandom(randomSeed("woven failures"));
+    const { parts, file } = makeFile(random, 20);
+    const { content } = await contentOf(parts);
+    let failsIn = Number.POSITIVE_INFINITY;
+    const read = async (offset: number, into: Uint8Array): Promise<void> => {
+      if (failsIn-- === 0) throw new Error("a bad sector");
+      into.set(content.subarray(offset, offset + into.length));
+    };
+    for (let reads = 0; reads < 40; reads++) {
+      const woven = await WovenFile.open(read, content.length, "a dump", recompress);
+      failsIn = reads;
+      const failure = await readAll(woven).catch(String);
+      failsIn = Number.POSITIVE_INFINITY;
+      if (typeof failure === "string") expect(failure).toBe("Error: a bad sector");
+      expect((await readAll(woven)).equals(file)).toBe(true);
+    }
+  });
+
   it("ends in an error of ours whatever its content says", async () => {
     const random = seededRandom(randomSeed("woven totality"));
     const { parts } = makeFile(random, 8);
