@@ -71,6 +71,9 @@ export {
 export type * from "./service/tunnelapi.ts";
 export type { TunnelTargetOptions } from "./service/tunneltarget.ts";
 export { serveArchive } from "./serving.ts";
+export { MemoryIndex } from "./store/memoryindex.ts";
+export { MemoryPages, type MemoryPagesOptions } from "./store/memorypages.ts";
+export type * from "./store/store.ts";
 export { openGangSource, serveGangTarget, tunnelSource, tunnelTarget } from "./transfers.ts";
 export { parseAddress } from "./transport/address.ts";
 export { connect } from "./transport/connect.ts";

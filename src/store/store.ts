@@ -1,9 +1,6 @@
 // What the hosts of racks share: an index at the source that says which of them sends a page to a
 // target rack, and a store of pages at the target. Every answer is a hint: content is checked
-// against its digest where it arrives, so what either has lost or invented costs bytes, never more.
-
-/** BLAKE3-256, keyed by the scope's key: what a page is called between hosts. */
-export const DIGEST_BYTES = 32;
+// against its digest where it arrives, so what either has lost or invented costs bytes, never more. A digest is BLAKE3-256, keyed by the scope's key: DIGEST_BYTES.
 
 /** What the index answers of a page. */
 export const Claim = {
