@@ -7,3 +7,6 @@ export const PAGE_BYTES = 4096;
 export function pagesFor(byteLength: number): number {
   return Math.ceil(byteLength / PAGE_BYTES);
 }
+
+/** A BLAKE3-256: what a page is called where its bytes are not at hand. */
+export const DIGEST_BYTES = 32;

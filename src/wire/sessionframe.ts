@@ -6,6 +6,7 @@
 //    8  u32  sequence             12  u32  bytes of the head
 //   16  u32  bytes of the body    20  u32  0
 //   24  u64  XXH64 of bytes 0–23 and the head
+import { ByteReader } from "../core/bytes.ts";
 import { PagefoldError } from "../core/errors.ts";
 import { MAX_SESSION_BODY_BYTES, MAX_SESSION_HEAD_BYTES } from "../core/limits.ts";
 import type { PieceReader } from "../core/piecereader.ts";
@@ -50,6 +51,14 @@ export const SessionType = {
   SEAL: 16,
   /** B: the epoch is durable. */
   STORED: 17,
+  /** S: these pages of the slots are wanted in the rack's store. */
+  SHARE: 18,
+  /** T: these are there. */
+  SHARED: 19,
+  /** T: the content of these names cannot be had here. */
+  MISSING: 20,
+  /** T: these names are not needed any more. */
+  RESOLVED: 21,
 } as const;
 export type SessionType = (typeof SessionType)[keyof typeof SessionType];
 
@@ -66,6 +75,11 @@ export interface SessionFrame {
 /** "BATCH 12 of guest 3", for messages. */
 export function frameName(frame: Pick<SessionFrame, "type" | "guest" | "sequence">): string {
   return `${TYPE_NAMES[frame.type - 1]} ${frame.sequence} of guest ${frame.guest}`;
+}
+
+/** Reads the head of a frame. */
+export function openHead(frame: SessionFrame): ByteReader {
+  return new ByteReader(frame.head, `session: ${frameName(frame)}`);
 }
 
 /** Header and head of a frame, to be followed by `bodyBytes` of body. */

@@ -95,7 +95,7 @@ describe("a frame of a session", () => {
     const cases: [Partial<SessionFrame>, number, RegExp][] = [
       [{ type: SessionType.BATCH }, (4 << 20) + 1, /BATCH 0 of guest 3: a body of 4194305 bytes$/],
       [{ type: SessionType.CREDIT }, 1, /CREDIT 0 of guest 3: a body of 1 bytes$/],
-      [{ type: 18 as SessionType }, 0, /record type 18 is not known$/],
+      [{ type: 22 as SessionType }, 0, /record type 22 is not known$/],
       [{ type: 0 as SessionType }, 0, /record type 0 is not known$/],
     ];
     for (const [{ type = SessionType.PING }, bodyBytes, line] of cases) {

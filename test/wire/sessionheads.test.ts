@@ -27,6 +27,7 @@ const BATCH: SessionBatch = {
   isWithheld: true,
   firstKept: 4,
   script: Uint8Array.of(9, 8, 7),
+  settles: false,
   pages: {
     image: 3,
     firstFrame: 0,
@@ -40,6 +41,14 @@ const BATCH: SessionBatch = {
     ],
   },
 };
+
+/** The pages of BATCH, of which two are sent by name. */
+function namedPages() {
+  const pages = BATCH.pages as NonNullable<SessionBatch["pages"]>;
+  const [stored, , equal] = pages.runs;
+  const runs = [stored, { kind: RecordKind.SKIP, length: 2 }, { ...equal, length: 2 }];
+  return { ...pages, runs } as typeof pages;
+}
 
 describe("a hello", () => {
   const hello = {
@@ -55,8 +64,18 @@ describe("a hello", () => {
 
   it("of another version is refused by its number", () => {
     const head = encodeHello(hello);
-    head[0] = 2;
-    expect(() => decodeHello(frameOf(head))).toThrow("version 2 of the session, this is version 1");
+    head[0] = 3;
+    expect(() => decodeHello(frameOf(head))).toThrow("version 3 of the session, this is version 2");
+  });
+
+  it("of a rack is of version 2, and says a key or a name", () => {
+    for (const rack of [new Uint8Array(0), Uint8Array.from({ length: 32 }, (_, i) => i)]) {
+      const head = encodeHello({ ...hello, rack });
+      expect(head[0]).toBe(2);
+      expect(decodeHello(frameOf(head))).toEqual({ ...hello, rack });
+    }
+    const long = encodeHello({ ...hello, rack: new Uint8Array(257) });
+    expect(() => decodeHello(frameOf(long))).toThrow("257");
   });
 
   it("names no more guests than there may be", () => {
@@ -96,7 +115,44 @@ describe("a batch", () => {
     expect(() => decodeSessionBatch(frameOf(many))).toThrow("513 pages");
   });
 
-  it("is total", () =>
+  it("brings a digest for each page that is sent by name", () => {
+    const pages = namedPages();
+    const names = Uint8Array.from({ length: 64 }, (_, i) => i);
+    const batch = { ...BATCH, settles: true, names, pages };
+    expect(decodeSessionBatch(frameOf(encodeSessionBatch(batch), 100))).toEqual(batch);
+    for (const wrong of [undefined, names.subarray(32), new Uint8Array(96)]) {
+      const head = encodeSessionBatch({ ...batch, names: wrong });
+      expect(() => decodeSessionBatch(frameOf(head, 100))).toThrow("2 pages have no digest");
+    }
+    const cut = encodeSessionBatch({ ...batch, names: names.subarray(1) });
+    expect(() => decodeSessionBatch(frameOf(cut, 100))).toThrow("digests of 63 bytes");
+    const bare = encodeSessionBatch({ ...BATCH, names, pages: undefined });
+    expect(() => decodeSessionBatch(frameOf(bare))).toThrow("names without pages");
+  });
+
+  it("answers as many names as it has pages, none of which has a name itself", () => {
+    const answers = [900, 3, 4, 5, 2 ** 40, 0];
+    const batch = { ...BATCH, answers };
+    expect(decodeSessionBatch(frameOf(encodeSessionBatch(batch), 100))).toEqual(batch);
+    const few = encodeSessionBatch({ ...BATCH, answers: [1] });
+    expect(() => decodeSessionBatch(frameOf(few, 100))).toThrow("6 pages answer 1 names");
+    const pages = namedPages();
+    const named = encodeSessionBatch({ ...batch, pages, names: new Uint8Array(64) });
+    expect(() => decodeSessionBatch(frameOf(named, 100))).toThrow("6 pages answer 6 names");
+  });
+
+  it("is total", () => {
+    const pages = namedPages();
+    const names = new Uint8Array(64);
+    expectTotal(encodeSessionBatch({ ...BATCH, names, pages }), (bytes) =>
+      decodeSessionBatch(frameOf(bytes, 100)),
+    );
+    expectTotal(encodeSessionBatch({ ...BATCH, answers: [5, 6, 7, 8, 9, 1] }), (bytes) =>
+      decodeSessionBatch(frameOf(bytes, 100)),
+    );
+  });
+
+  it("of a gang is total", () =>
     expectTotal(encodeSessionBatch(BATCH), (bytes) => decodeSessionBatch(frameOf(bytes, 100))));
 });
 
