@@ -23,11 +23,15 @@ export interface FoldTarget extends PageTarget {
   readonly script: ByteWriter;
   /** Bytes of the stream that script and pages stand for. */
   streamBytes: number;
+  /** Set when the script holds a step before which nothing may be put off any more. */
+  settles?: boolean;
 }
 
 export interface FolderOptions {
   /** Whether a stream that opens no return path is refused. Default: true. */
   isReturnPathRequired?: boolean;
+  /** Whether scripts mark the ends of the parts of RAM, for version 2. Default: false. */
+  marksRam?: boolean;
 }
 
 /** The longest thing that is asked for in one piece: a command's head, a name. */
@@ -43,6 +47,7 @@ export class StreamFolder {
   private readonly script = new ScriptWriter();
   private readonly records: RamRecords;
   private readonly sections: Sections;
+  private readonly marksRam: boolean;
   private readonly steps: Generator<Want, void, Uint8Array>;
   private readonly scanner = new DescriptionScanner();
   private want: Want = { kind: "pass", count: 0 };
@@ -60,9 +65,14 @@ export class StreamFolder {
     this.place = new StreamPlace(name);
     this.ramBlocks = new RamBlocks(this.place);
     this.records = new RamRecords(this.place, this.ramBlocks, this.sent, this.script);
-    const { isReturnPathRequired = true } = options;
-    const rules = { place: this.place, blocks: this.ramBlocks, isReturnPathRequired };
-    this.sections = new Sections(rules);
+    const { isReturnPathRequired = true, marksRam = false } = options;
+    this.marksRam = marksRam;
+    this.sections = new Sections({
+      place: this.place,
+      blocks: this.ramBlocks,
+      isReturnPathRequired,
+      isEndRequired: marksRam,
+    });
     this.steps = this.sections.follow();
   }
 
@@ -78,6 +88,11 @@ export class StreamFolder {
 
   get phase(): StreamPhase {
     return this.sections.phase;
+  }
+
+  /** Whether the guest may go over to post-copy: it may ask for any page at any time then. */
+  get isPostcopyAdvised(): boolean {
+    return this.sections.isPostcopyAdvised;
   }
 
   /**
@@ -104,6 +119,7 @@ export class StreamFolder {
     }
     script.flush();
     target.streamBytes += script.takeStreamBytes();
+    if (script.takeSettles()) target.settles = true;
     this.place.taken += at;
     return at;
   }
@@ -201,5 +217,8 @@ export class StreamFolder {
     if (value.kind === "need" || value.kind === "more") {
       this.heldGoal = this.heldLength + value.count;
     } else if (value.kind === "pass") this.passLeft = value.count;
+    else if (value.kind === "ram" && this.marksRam) {
+      this.records.endMark = value.isLast ? "last" : "part";
+    }
   }
 }

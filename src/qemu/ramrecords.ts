@@ -31,6 +31,8 @@ const LONGEST_HEAD = RAM_HEADER_BYTES + 1 + MAX_BLOCK_NAME_BYTES + 3;
 export class RamRecords {
   /** Whether the record that ends a part was taken; the next part begins with the next call. */
   isEnded = false;
+  /** The mark of `ScriptWriter` that is wanted before that record: of the last part, of any, none. */
+  endMark: "last" | "part" | undefined;
   private block: NumberedBlock | undefined;
   /** The beginning of a cut record. */
   private readonly head = new Uint8Array(LONGEST_HEAD);
@@ -142,6 +144,7 @@ export class RamRecords {
     const low = headView.getUint32(4);
     const flags = low & RAM_FLAGS;
     if (flags === Ram.EOS) {
+      if (this.endMark) this.script.mark(this.endMark === "last");
       this.script.verbatim(head, 0, headLength);
       this.isEnded = true;
       return;

@@ -12,6 +12,11 @@
 //   6 MOVE      move the cursor by zigzag(count) pages
 //   7 BLOCK     the next record names block number count, offset 0 at first; the first mention of
 //               each block is followed by u8 length, name
+//
+// Two steps with a count of 0 are marks, which only sessions of version 2 write (docs/session.md):
+//
+//   1 PAGES × 0  a part of RAM ends here: records that were put off may be written before
+//   2 ZEROS × 0  the last part of RAM ends here: all that was put off has to be written before
 import { ByteWriter } from "../core/bytes.ts";
 import { PagefoldError } from "../core/errors.ts";
 import { PAGE_BYTES } from "../core/page.ts";
@@ -48,6 +53,7 @@ export class ScriptWriter {
   private script = new ByteWriter(0);
   private streamBytes = 0;
   private streamLimit = 0;
+  private settles = false;
 
   /**
    * Goes on in another buffer, for steps that stand for up to `streamLimit` bytes of the stream.
@@ -71,6 +77,13 @@ export class ScriptWriter {
     const { streamBytes } = this;
     this.streamBytes = 0;
     return streamBytes;
+  }
+
+  /** Whether a step since the last call needs all that was put off before. */
+  takeSettles(): boolean {
+    const { settles } = this;
+    this.settles = false;
+    return settles;
   }
 
   verbatim(bytes: Uint8Array, from: number, to: number): void {
@@ -111,6 +124,14 @@ export class ScriptWriter {
     if (page !== this.next) this.step(Step.MOVE, zigzag(page - this.next));
     this.step(Step.XBZRLE, payload);
     this.next = page + 1;
+    this.settles = true;
+  }
+
+  /** The record that ends a part of RAM follows. */
+  mark(isLast: boolean): void {
+    this.flush();
+    this.step(isLast ? Step.ZEROS : Step.PAGES, 0);
+    if (isLast) this.settles = true;
   }
 
   /** The next record names its block. */

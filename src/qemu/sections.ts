@@ -18,6 +18,8 @@ export interface SectionRules {
   readonly blocks: RamBlocks;
   /** Whether memory without an open return path is refused. */
   readonly isReturnPathRequired: boolean;
+  /** Whether memory without an end part is refused: what is put off has no place in it. */
+  readonly isEndRequired: boolean;
 }
 
 const text = new TextDecoder();
@@ -27,6 +29,7 @@ const MAX_CAPABILITIES = 256;
 
 export class Sections {
   phase: StreamPhase = "head";
+  isPostcopyAdvised = false;
   private hasReturnPath = false;
   private ramId = -1;
   private readonly rules: SectionRules;
@@ -103,6 +106,7 @@ export class Sections {
     const head = yield { kind: "more", count: 4 };
     const command = head[1] * 256 + head[2];
     const length = head[3] * 256 + head[4];
+    if (command === Command.POSTCOPY_ADVISE) this.isPostcopyAdvised = true;
     if (command === Command.ENABLE_COLO) this.place.refuseCapability("x-colo");
     if (command !== Command.PACKAGED) {
       yield { kind: "pass", count: length };
@@ -138,7 +142,7 @@ export class Sections {
   private *part(type: number): Steps<void> {
     const id = read32(yield need(4), 0);
     if (id !== this.ramId) this.place.fail(`part ${type} of section ${id}, which did not start`);
-    yield { kind: "ram" };
+    yield { kind: "ram", isLast: type === Part.END };
     yield* this.footer();
   }
 
@@ -158,6 +162,7 @@ export class Sections {
       const name = yield* this.string();
       this.refuseSection(name);
     }
+    if (this.rules.isEndRequired) this.place.refuseCapability("background-snapshot");
     yield { kind: "event", event: "ramEnd", isHeld: true };
   }
 

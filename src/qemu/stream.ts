@@ -33,6 +33,7 @@ export const Part = {
 
 export const Command = {
   OPEN_RETURN_PATH: 1,
+  POSTCOPY_ADVISE: 3,
   PACKAGED: 7,
   ENABLE_COLO: 8,
   SWITCHOVER_START: 11,

@@ -25,7 +25,7 @@ export type Want =
   /** Pass so many bytes. */
   | { readonly kind: "pass"; readonly count: number }
   /** Records of RAM, up to the end of a part. */
-  | { readonly kind: "ram" }
+  | { readonly kind: "ram"; readonly isLast: boolean }
   /** Devices, up to the end. */
   | { readonly kind: "devices" }
   /** Stop, before the bytes of the last `need` are passed on if they are held. */

@@ -2,6 +2,7 @@
 // where they belong; refusals that say what to turn off.
 import { describe, expect, it } from "vitest";
 import { StreamFolder } from "../../src/qemu/folder.ts";
+import { ScriptReader, Step } from "../../src/qemu/script.ts";
 import { StreamUnfolder } from "../../src/qemu/unfolder.ts";
 import { foldAll, newTarget, unfoldAll } from "../support/qemufold.ts";
 import { type MadeStream, makeStream, StreamMaker } from "../support/qemustream.ts";
@@ -16,6 +17,21 @@ const pieceSizes: [string, () => number][] = [
   ["odd pieces", () => 1 + random.int(5000)],
   ["one piece", () => 1 << 30],
 ];
+
+/** Steps of count 0. */
+function marksOf(script: Uint8Array, known: Set<number>): number[] {
+  const marks: number[] = [];
+  const steps = new ScriptReader(script, "web");
+  while (steps.next()) {
+    const { step, count } = steps;
+    const isRun = step === Step.PAGES || step === Step.ZEROS;
+    if (isRun && count === 0) marks.push(step);
+    if (step === Step.VERBATIM) steps.skip(count);
+    if (step === Step.BLOCK && !known.has(count)) steps.skip(steps.u8());
+    if (step === Step.BLOCK) known.add(count);
+  }
+  return marks;
+}
 
 function pagesOf(stream: MadeStream) {
   return stream.records.filter(({ kind }) => kind === "page");
@@ -132,5 +148,45 @@ describe("folder: the end", () => {
     expect(cut.events).toEqual([...events, { event: "end", at: whole.length }]);
     const uncut = foldAll(whole, 64, () => whole.length);
     expect(uncut.events).toEqual([...events.slice(0, -1), { event: "end", at: whole.length }]);
+  });
+});
+
+describe("folder: marks for version 2", () => {
+  const fold = (stream: MadeStream, marksRam: boolean) => {
+    const folder = new StreamFolder("web", { marksRam });
+    const isCut = () => false;
+    return foldAll(stream.bytes, 16, () => 1 << 30, isCut, folder);
+  };
+
+  it("stand before the end of each part, and in version 1 nowhere", () => {
+    const stream = makeStream(random, { rounds: 4 });
+    const marks = (marksRam: boolean) => {
+      const { batches } = fold(stream, marksRam);
+      expect(Buffer.compare(unfoldAll(batches), stream.bytes)).toBe(0);
+      const known = new Set<number>();
+      return batches.flatMap(({ script }) => marksOf(script, known));
+    };
+    expect(marks(true)).toEqual([Step.PAGES, Step.PAGES, Step.PAGES, Step.PAGES, Step.ZEROS]);
+    expect(marks(false)).toEqual([]);
+  });
+
+  it("say which batches settle, and whether post-copy may come", () => {
+    const open = () => new StreamMaker().magic().openReturnPath();
+    const blocks = [{ name: "pc.ram", pages: 40 }];
+    const maker = open().startRam(blocks).part(2);
+    for (let page = 0; page < 32; page++) maker.record("page", 0, page, random.bytes(4096));
+    maker.record("xbzrle", 0, 3, random.bytes(9)).endOfPart().footer();
+    maker.part(3).endOfPart().footer().event("ramEnd").u8(0);
+    const { batches, folder } = fold(maker.made(), true);
+    expect(batches.map(({ settles }) => settles)).toEqual([false, false, true, false]);
+    expect(folder.isPostcopyAdvised).toBe(false);
+    const advised = open().command(3, random.bytes(16)).made();
+    expect(fold(advised, true).folder.isPostcopyAdvised).toBe(true);
+  });
+
+  it("need a last part", () => {
+    const maker = new StreamMaker().magic().openReturnPath();
+    maker.startRam([{ name: "pc.ram", pages: 4 }]).devices(random, 1);
+    expect(() => fold(maker.made(), true)).toThrow("turn off the capability background-snapshot");
   });
 });

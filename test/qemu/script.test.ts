@@ -61,6 +61,28 @@ describe("script", () => {
     ]);
   });
 
+  it("marks the ends of parts, and says what settles", () => {
+    const settles: boolean[] = [];
+    const steps = written((script) => {
+      script.record(Step.PAGES, 0);
+      script.mark(false);
+      script.record(Step.PAGES, 1);
+      settles.push(script.takeSettles());
+      script.mark(true);
+      settles.push(script.takeSettles(), script.takeSettles());
+      script.xbzrle(2, 1);
+      settles.push(script.takeSettles());
+    });
+    expect(steps).toEqual([
+      [Step.PAGES, 1],
+      [Step.PAGES, 0],
+      [Step.PAGES, 1],
+      [Step.ZEROS, 0],
+      [Step.XBZRLE, 1],
+    ]);
+    expect(settles).toEqual([false, true, false, true]);
+  });
+
   it("counts the bytes that steps stand for", () => {
     const script = new ScriptWriter();
     script.into(new ByteWriter(), 1 << 20);

@@ -10,6 +10,7 @@ export interface FoldedBatch {
   frames: number[];
   streamBytes: number;
   forgotten: number[];
+  settles: boolean;
 }
 
 export interface Folded {
@@ -52,6 +53,7 @@ export function foldAll(
       frames: [...frames.subarray(0, pageCount)],
       streamBytes: target.streamBytes,
       forgotten: folder.takeForgotten(),
+      settles: target.settles === true,
     });
     // A batch that was shipped may be overwritten at once.
     pages.fill(0xee);
