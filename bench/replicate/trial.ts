@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Failover } from "../../scripts/vm/failover.ts";
 import type { Gang, Workload } from "../../scripts/vm/gang.ts";
+import { sentBytes } from "../../scripts/vm/link.ts";
 import {
   addressOf,
   type Replicator,
@@ -117,11 +118,11 @@ async function replicated(
     ends.push(primary);
     await primary.epochsMore(2);
     const first = primary.epochs.length;
-    const sentBefore = await gang.link.sentBytes(from);
+    const sentBefore = await sentBytes(from);
     const found = await measured(gang, facts, ends, measureMs);
     const { measuredMs, loads } = found;
     const epochs = primary.epochs.slice(first);
-    const linkBytes = (await gang.link.sentBytes(from)) - sentBefore;
+    const linkBytes = (await sentBytes(from)) - sentBefore;
     const diedAtMs = Date.now();
     await Promise.all([primary.kill(), guest.kill()]);
     const { loadedAtMs } = await failover.resume(directory);

@@ -1,112 +1,61 @@
 // Guests with workloads that live together on one host and move together to the other one. It owns
 // their folder, their processes and the link.
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { installTools, kernelPath, writeWorkloadInitramfs } from "./build.ts";
-import { diskPath } from "./disk.ts";
-import { Guest } from "./guest.ts";
+import type { Guest } from "./guest.ts";
 import { type Host, Link } from "./link.ts";
 import { Move, type MoveOptions } from "./move.ts";
 import type { MoveReport } from "./outcome.ts";
-import { INSTALLED_QEMU, majorOf, versionOf } from "./qemu10.ts";
-import { RamFolder } from "./ramfolder.ts";
+import { WorkGuests, type Workload, type WorkOptions } from "./workguests.ts";
 
-export const WORKLOADS = ["redis", "nginx", "churn", "idle"] as const;
-/** One that counts aloud has to have a network. */
-export type Workload = (typeof WORKLOADS)[number] | "counter";
+export { WORKLOADS, type Workload } from "./workguests.ts";
 
-export interface GangOptions {
+export interface GangOptions extends WorkOptions {
   workloads: readonly Workload[];
-  /** Default: 256. */
-  memoryMiB?: number;
   /** Of the first guest, and one more for each further one. Default: 1. */
   seed?: number;
-  /** Operations a second of every guest, where the workload's own are not wanted. */
-  rate?: number;
-  /** The working set in MiB, likewise. */
-  ws?: number;
-  /** A network of all guests, which are 10.0.2.15 in it: see `GuestOptions`. */
-  netdev?: string;
-  /** The program; default: the QEMU that is installed. */
-  qemu?: string;
   /** The speed of the link; default: nothing is shaped. */
   mbit?: number;
 }
 
 const MOVE_LIMIT_MS = 120_000;
-/**
- * QEMU before 9.0 loses writes of an emulated guest, unless its RAM is no multiple of 256 KiB: its
- * fast way of reading the dirty bitmap, which asks for such a size, forgets the emulator's TLB.
- */
-const SOUND_VERSION = 9;
-const EXTRA_KIB = 8;
 
 export class Gang {
   readonly link: Link;
-  guests: readonly Guest[] = [];
-  #folder: string;
-  #ram: RamFolder;
+  #booted: WorkGuests;
   #from: "a" | "b" = "a";
 
-  private constructor(link: Link, folder: string, ram: RamFolder) {
+  private constructor(link: Link, booted: WorkGuests) {
     this.link = link;
-    this.#folder = folder;
-    this.#ram = ram;
+    this.#booted = booted;
   }
 
   /** Resolves when all guests are at work on the first host. */
   static async boot(options: GangOptions): Promise<Gang> {
-    const { workloads, memoryMiB = 256, seed = 1, rate, ws, netdev, qemu, mbit } = options;
-    await installTools();
-    const kernel = await kernelPath();
-    const disk = await diskPath();
-    const memoryKiB = memoryMiB * 1024 + (await extraKiB(qemu));
-    const folder = await mkdtemp(join(tmpdir(), "pagefold-gang-"));
-    // Each guest has RAM at both ends while it moves.
-    const ram = await RamFolder.open(2 * workloads.length * memoryKiB * 1024);
-    const gang = new Gang(await Link.open(mbit), folder, ram);
+    const { workloads, seed = 1, mbit } = options;
+    const link = await Link.open(mbit);
     try {
-      const initramfs = join(folder, "initramfs.gz");
-      await writeWorkloadInitramfs(initramfs);
-      const { namespace } = gang.link.a;
-      gang.guests = workloads.map((workload, i) => {
-        const address = netdev && "10.0.2.15";
-        const words = { workload, rate, ws, address };
-        const given = Object.entries(words).filter(([, value]) => value !== undefined);
-        const place = {
-          folder,
-          ramFolder: ram.path,
-          namespace,
-          disk,
-          kernel,
-          initramfs,
-          memoryKiB,
-        };
-        return new Guest({
-          ...place,
-          name: `vm${i}-${workload}`,
-          seed: seed + i,
-          bootWords: given.map(([name, value]) => `${name}=${value}`).join(" "),
-          ...(netdev === undefined ? {} : { netdev }),
-          ...(qemu === undefined ? {} : { qemu }),
-        });
+      const { namespace } = link.a;
+      const wanted = workloads.map((workload, i) => {
+        return { name: `vm${i}-${workload}`, workload, seed: seed + i, namespace };
       });
-      // One that is ready would only slow down those that are not.
-      const paused = gang.guests.map((guest) => guest.ready().then(() => guest.pause()));
-      await Promise.all(paused);
-      await Promise.all(gang.guests.map((guest) => guest.resume()));
-      return gang;
+      return new Gang(link, await WorkGuests.boot(wanted, options));
     } catch (error) {
-      await gang.close();
+      await link.close();
       throw error;
     }
+  }
+
+  get guests(): readonly Guest[] {
+    return this.#booted.guests;
+  }
+
+  set guests(guests: readonly Guest[]) {
+    this.#booted.guests = guests;
   }
 
   /** Starts what a migration to the other host needs, of all guests or some; see `Move`. */
   async prepare(options: MoveOptions, guests = this.guests): Promise<Move> {
     const [from, to] = this.hosts;
-    return Move.prepare(guests, { link: this.link, from, to }, options);
+    return Move.prepare(guests, { from, to }, options);
   }
 
   /** Moves all guests to the other host; when that fails, they are where they were. */
@@ -146,13 +95,7 @@ export class Gang {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.guests.map((guest) => guest.close()));
+    await this.#booted.close();
     await this.link.close();
-    await this.#ram.close();
-    await rm(this.#folder, { recursive: true, force: true });
   }
-}
-
-async function extraKiB(qemu: string = INSTALLED_QEMU): Promise<number> {
-  return majorOf(await versionOf(qemu)) < SOUND_VERSION ? EXTRA_KIB : 0;
 }

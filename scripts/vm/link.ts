@@ -11,8 +11,9 @@ export interface Host {
   address: string;
 }
 
-const DEVICE = "pagefold0";
-const NAMESPACES = "/run/netns";
+/** What hosts call their one network device. */
+export const DEVICE = "pagefold0";
+export const NAMESPACES = "/run/netns";
 const PREFIX = "pagefold-host";
 /** What may pass in one go: some milliseconds' worth, or a fast link would never be full. */
 const BURST_MS = 4;
@@ -58,18 +59,7 @@ export class Link {
   }
 
   async shape(mbit: number): Promise<void> {
-    const burst = Math.max(MIN_BURST_BYTES, Math.round((mbit * 1e6 * BURST_MS) / 8000));
-    for (const { namespace } of this.hosts) {
-      const bucket = ["tbf", "rate", `${mbit}mbit`, "burst", `${burst}`, "latency", LATENCY];
-      await run("tc", ["-n", namespace, "qdisc", "replace", "dev", DEVICE, "root", ...bucket]);
-    }
-  }
-
-  /** Bytes that a host has sent over the link so far, headers included. */
-  async sentBytes(host: Host): Promise<number> {
-    const words = ["-n", host.namespace, "-s", "-j", "link", "show", DEVICE];
-    const { stdout } = await run("ip", words);
-    return JSON.parse(stdout)[0].stats64.tx.bytes;
+    for (const { namespace } of this.hosts) await shapeDevice(namespace, DEVICE, mbit);
   }
 
   /** Whatever is sent from now on is lost, as with a pulled cable; nobody is told. */
@@ -88,6 +78,37 @@ export class Link {
   }
 }
 
-async function ip(...words: string[]): Promise<void> {
+/** Bytes that a host has sent so far, headers included. */
+export async function sentBytes({ namespace }: Host): Promise<number> {
+  const found = (await countersOf(namespace)).get(DEVICE);
+  if (!found) throw new Error(`${namespace} has no ${DEVICE}`);
+  return found.sentBytes;
+}
+
+export interface Counters {
+  sentBytes: number;
+  receivedBytes: number;
+}
+
+/** What each device of a namespace has sent and received so far, headers included. */
+export async function countersOf(namespace: string): Promise<Map<string, Counters>> {
+  const { stdout } = await run("ip", ["-n", namespace, "-s", "-j", "link", "show"]);
+  type Device = { ifname: string; stats64: { tx: { bytes: number }; rx: { bytes: number } } };
+  return new Map(
+    (JSON.parse(stdout) as Device[]).map(({ ifname, stats64: { tx, rx } }) => [
+      ifname,
+      { sentBytes: tx.bytes, receivedBytes: rx.bytes },
+    ]),
+  );
+}
+
+/** What leaves a device passes a token bucket from now on. */
+export async function shapeDevice(namespace: string, device: string, mbit: number): Promise<void> {
+  const burst = Math.max(MIN_BURST_BYTES, Math.round((mbit * 1e6 * BURST_MS) / 8000));
+  const bucket = ["tbf", "rate", `${mbit}mbit`, "burst", `${burst}`, "latency", LATENCY];
+  await run("tc", ["-n", namespace, "qdisc", "replace", "dev", device, "root", ...bucket]);
+}
+
+export async function ip(...words: string[]): Promise<void> {
   await run("ip", words);
 }

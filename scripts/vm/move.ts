@@ -2,7 +2,7 @@
 // to QEMU or through a tunnel. Step by step, so that a test can break something in between.
 import { differingPages } from "./compare.ts";
 import type { Guest } from "./guest.ts";
-import type { Host, Link } from "./link.ts";
+import { type Host, sentBytes } from "./link.ts";
 import type { GuestOutcome, MoveReport } from "./outcome.ts";
 import { FINAL, untilIdle, untilRounds } from "./querymigrate.ts";
 import { openRoute, type Route } from "./route.ts";
@@ -26,7 +26,6 @@ export class Move {
   targets: readonly Guest[];
   readonly tunnel: Tunnel | undefined;
   readonly options: MoveOptions;
-  #link: Link;
   #from: Host;
   #to: Host;
   #uris: readonly string[];
@@ -38,7 +37,7 @@ export class Move {
   private constructor(
     sources: readonly Guest[],
     targets: readonly Guest[],
-    { link, from, to }: { link: Link; from: Host; to: Host },
+    { from, to }: { from: Host; to: Host },
     options: MoveOptions,
     { uris, incoming, tunnel }: Route,
   ) {
@@ -46,7 +45,6 @@ export class Move {
     this.targets = targets;
     this.tunnel = tunnel;
     this.options = options;
-    this.#link = link;
     this.#from = from;
     this.#to = to;
     this.#uris = uris;
@@ -56,7 +54,7 @@ export class Move {
   /** Starts the target's QEMUs, and the tunnel; nothing moves yet. */
   static async prepare(
     sources: readonly Guest[],
-    way: { link: Link; from: Host; to: Host },
+    way: { from: Host; to: Host },
     options: MoveOptions,
   ): Promise<Move> {
     const incoming = options.arrival ?? "starts";
@@ -142,6 +140,7 @@ export class Move {
     const report: MoveReport = {
       wireBytes: sent[0] - this.#sentBefore[0],
       returnBytes: sent[1] - this.#sentBefore[1],
+      startedMs: this.#startedMs,
       totalMs: Math.max(...ends) - this.#startedMs,
       downtimesMs: isPaused
         ? []
@@ -216,7 +215,7 @@ export class Move {
   }
 
   async #sent(): Promise<[number, number]> {
-    return [await this.#link.sentBytes(this.#from), await this.#link.sentBytes(this.#to)];
+    return [await sentBytes(this.#from), await sentBytes(this.#to)];
   }
 
   #qemuCpuSeconds(): number {

@@ -16,6 +16,8 @@ export interface MoveReport {
   wireBytes: number;
   /** Bytes on the way back, from the target to the source. */
   returnBytes: number;
+  /** When the guests were ordered to migrate. Milliseconds since 1970. */
+  startedMs: number;
   /** From the order to migrate until no guest needs the source any more and all are there. */
   totalMs: number;
   /** From the source's STOP to the target's RESUME; only of targets that start by themselves. */

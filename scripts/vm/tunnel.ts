@@ -185,7 +185,7 @@ export function endProcess(pid: number): void {
 }
 
 /** Whether anybody in the namespace of a process listens on a TCP port; nothing is connected. */
-function listensOn(pid: number, port: number): boolean {
+export function listensOn(pid: number, port: number): boolean {
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
   return rowsOf(pid).some(([, local, , state]) => local.endsWith(suffix) && state === "0A");
 }
