@@ -1,6 +1,7 @@
 // The exports of the kernels, and nothing else; src/kernels/abi.ts says what each one does.
 export { anchorPages } from "./anchors";
 export { anchorBytes, anchorInit, anchorInsert, anchorLookup, anchorTurn } from "./anchortable";
+export { blake3, digestPages } from "./blake3";
 export { checksum } from "./checksum";
 export { compare } from "./compare";
 export { deltaDecode, deltaEncode } from "./delta";

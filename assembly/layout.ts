@@ -28,7 +28,14 @@
 // @ts-ignore: decorator
 @inline export const SKETCH_FEATURES: u32 = 4;
 
+/** Bytes of one digest: BLAKE3-256. */
+// @ts-ignore: decorator
+@inline export const DIGEST_BYTES: u32 = 32;
+
 // Scratch sizes, handed in by the caller.
+/** Words in four lanes, and one level for each bit that a count of chunks can have. */
+// @ts-ignore: decorator
+@inline export const BLAKE3_SCRATCH_BYTES: u32 = 2688;
 /** LZ4 hash table, u16 positions, for inputs up to 64 KiB. */
 // @ts-ignore: decorator
 @inline export const LZ4_SCRATCH_BYTES: u32 = 32768;

@@ -51,6 +51,7 @@ const CLUSTER_ENTRY = 16;
 const RUN = 24;
 const SURVEY_RECORD = 32;
 const FINGERPRINT = 16;
+const DIGEST = 32;
 const SKETCH_CANDIDATES = 3;
 const ANCHORS = 64 * 4;
 
@@ -80,6 +81,9 @@ const parts = {
   clusters: BATCH_PAGES * (PAGE_BYTES + CLUSTER_HEADER_BYTES + TAG_BYTES) + 65536,
   /** How varied the bytes of each page are, u16, where somebody wants to know. */
   entropy: BATCH_PAGES * 2,
+  /** Pages whose digests are wanted, and the digests. */
+  asked: BATCH_PAGES * 4,
+  digests: BATCH_PAGES * DIGEST,
 };
 
 export type SlabPart = keyof typeof parts;

@@ -32,6 +32,20 @@ export interface Kernels extends ForeignKernels, WindowKernels, ZstdKernels {
   ): void;
   /** XXH64 (seed 0) of `length` bytes; the result is written as u64 at `outPtr`. */
   checksum(ptr: number, length: number, outPtr: number): void;
+  /**
+   * BLAKE3-256, keyed, of the listed pages (u32, counted from `pagesPtr`): 32 bytes each, in the
+   * order of the list. The key has 32 bytes.
+   */
+  digestPages(
+    pagesPtr: number,
+    listPtr: number,
+    count: number,
+    keyPtr: number,
+    scratchPtr: number,
+    outPtr: number,
+  ): void;
+  /** BLAKE3-256 of `length` bytes, 32 bytes at `outPtr`; keyed unless `keyPtr` is 0. */
+  blake3(ptr: number, length: number, keyPtr: number, scratchPtr: number, outPtr: number): void;
   /** Compares page pairs (u32 a, u32 b each); writes 1 (equal) or 0 per pair. Returns the equal. */
   compare(pairsPtr: number, pairCount: number, resultsPtr: number): number;
   /** Changed 64-byte blocks: a u64 per page, bit i for block i. Returns the changed pages. */

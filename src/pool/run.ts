@@ -5,6 +5,7 @@ import type { Kernels } from "../kernels/abi.ts";
 import { runCheck } from "./checktask.ts";
 import { ClusterCache } from "./clustercache.ts";
 import { runCompare } from "./comparetask.ts";
+import { runDigest } from "./digesttask.ts";
 import { runEncode } from "./encodetask.ts";
 import { faultOf } from "./fault.ts";
 import { runRestore } from "./restoretask.ts";
@@ -51,6 +52,8 @@ export function runTask(context: TaskContext, task: Task): TaskResults[Task["kin
         return runUnfold(context, task);
       case "seal":
         return runSeal(context, task);
+      case "digest":
+        return runDigest(context, task);
     }
   } catch (error) {
     return { fault: faultOf(error) } as TaskResults[Task["kind"]];

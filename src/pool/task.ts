@@ -160,6 +160,16 @@ export interface SealTask {
   readonly byteLengths: readonly number[];
 }
 
+/** Takes the digests of the pages that the slab's part `asked` lists; see digesttask.ts. */
+export interface DigestTask {
+  readonly kind: "digest";
+  readonly slabPtr: number;
+  /** Pages in the list. */
+  readonly count: number;
+  /** The 32 bytes of the scope's key. */
+  readonly keyPtr: number;
+}
+
 export type Task =
   | SurveyTask
   | CompareTask
@@ -168,7 +178,8 @@ export type Task =
   | RestoreTask
   | CheckTask
   | UnfoldTask
-  | SealTask;
+  | SealTask
+  | DigestTask;
 
 /** Why a task could not be done. */
 export interface TaskFault {
@@ -190,6 +201,7 @@ export interface TaskResults {
   check: { verdicts: ClusterVerdict[]; fault?: TaskFault };
   unfold: { fault?: TaskFault };
   seal: { fault?: TaskFault };
+  digest: { fault?: TaskFault };
 }
 
 /** What a thread needs to run tasks. */
