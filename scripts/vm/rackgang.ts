@@ -1,5 +1,6 @@
 // Guests with workloads on the hosts of a rack, all hosts alike, that move together to the other
 // rack and back. It owns their folder, their processes and the racks.
+import { installTools } from "./build.ts";
 import type { Guest } from "./guest.ts";
 import { RackMove, type RackMoveOptions, type RackReport } from "./rackmove.ts";
 import { type RackSpeeds, Racks, type RackWay } from "./racks.ts";
@@ -29,6 +30,7 @@ export class RackGang {
   /** Resolves when all guests are at work in the first rack. */
   static async boot(options: RackGangOptions): Promise<RackGang> {
     const { hosts, workloads, replicas = [] } = options;
+    await installTools({ "redis-server": "redis-server", "redis-cli": "redis-tools" });
     const racks = await Racks.open(hosts, options);
     try {
       const wanted = racks.racks[0].hosts.flatMap(({ namespace }, host) =>
@@ -81,7 +83,7 @@ export class RackGang {
   }
 
   /** All guests are in the other rack from now on. */
-  moved({ moves }: RackMove): void {
+  moved({ moves }: Pick<RackMove, "moves">): void {
     this.#booted.guests = moves.flatMap(({ targets }) => targets);
     this.#isBack = !this.#isBack;
   }

@@ -120,17 +120,18 @@ export class RackMove {
     const differing = reports.flatMap((one) => one.differing ?? []);
     if (differing.length > 0) report.differing = differing;
     if (this.#flow) report.flowMbit = this.#flow.mbitBetween(startedMs, endedMs);
-    await this.#release();
+    await this.release();
     return report;
   }
 
   /** For a move that failed: the guests go on in the rack they were to leave. */
   async abandon(): Promise<void> {
     await Promise.all(this.moves.map((move) => move.abandon()));
-    await this.#release();
+    await this.release();
   }
 
-  async #release(): Promise<void> {
+  /** Ends what was shared and the other traffic; `finish` and `abandon` do. */
+  async release(): Promise<void> {
     await this.#flow?.close();
     await closeShared(this.shared);
   }
