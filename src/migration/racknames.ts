@@ -68,7 +68,8 @@ export class RackNames {
   }
 
   get counts() {
-    return { ...this.numbers, wanted: this.wants.wanted, timeouts: this.calls.lost };
+    const { wanted, gone } = this.wants;
+    return { ...this.numbers, wanted, gone, timeouts: this.calls.lost };
   }
 
   /**

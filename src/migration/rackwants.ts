@@ -27,6 +27,8 @@ export interface RackWantsOptions {
 
 export class RackWants {
   wanted = 0;
+  /** Those of them whose content could not be had any more. */
+  gone = 0;
   private readonly options: RackWantsOptions;
   private queue: { readonly digest: Uint8Array; readonly handle: number }[] = [];
   private unstored = 0;
@@ -92,6 +94,7 @@ export class RackWants {
       if (store(digest, handle)) this.unstored++;
       else gone.push(digest);
     }
+    this.gone += gone.length;
     if (gone.length === 0) return;
     const released = new Uint8Array(gone.length * DIGEST_BYTES);
     for (const [i, digest] of gone.entries()) released.set(digest, i * DIGEST_BYTES);
