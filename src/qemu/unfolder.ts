@@ -1,9 +1,12 @@
-// Replays the script of a batch with its pages into exactly the bytes that StreamFolder took. The
-// script comes from a peer: nothing is written outside of `into`, whatever it says.
-
-import { copyBytes } from "../core/copy.ts";
+// Replays the script of a batch with its pages into the bytes that StreamFolder took: exactly these,
+// unless pages are absent. Such pages are put off (putoff.ts): they are written when they have come,
+// before the next record or end of a part of RAM, and newer content of their frames cancels them.
+// The script comes from a peer: nothing is written outside of `into`, whatever it says.
 import { PAGE_BYTES } from "../core/page.ts";
-import { MAX_BLOCKS } from "./blocks.ts";
+import { type AbsentPages, AbsentWalk } from "./absentpages.ts";
+import { type PlacedBlock, PlacedBlocks } from "./placedblocks.ts";
+import { PutOffPages } from "./putoff.ts";
+import { RecordWriter } from "./recordwriter.ts";
 import {
   PAGE_RECORD_BYTES,
   ScriptReader,
@@ -11,145 +14,234 @@ import {
   XBZRLE_HEAD_BYTES,
   ZERO_RECORD_BYTES,
 } from "./script.ts";
-import { RAM_HEADER_BYTES, Ram, XBZRLE_ENCODING } from "./stream.ts";
+import { MAX_BLOCK_NAME_BYTES } from "./stream.ts";
+import type { PageHashes, StreamProof } from "./streamproof.ts";
 
 /** Offsets of records are exact below. */
 const MAX_PAGE = 2 ** 40;
 /** The length of an XBZRLE record has 16 bits. */
 const MAX_XBZRLE = 0xffff;
+const NO_PAGES = new Uint8Array(0);
+
+export interface UnfolderOptions {
+  /** Is told of what is written; then the pages of batches need hashes. */
+  readonly proof?: StreamProof;
+  /** Gives buffers for what was put off. Default: new ones. */
+  readonly takeBuffer?: (byteLength: number) => Uint8Array;
+}
+
+/** What a batch has beside its pages. */
+export interface BatchBeside {
+  readonly absent?: AbsentPages;
+  readonly hashes?: PageHashes;
+}
 
 export class StreamUnfolder {
+  /** Pages that wait for their content. */
+  readonly putOff: PutOffPages;
+  /** Bytes of the stream that the last batch stood for, at the source. */
+  streamBytes = 0;
   private readonly guest: string;
-  private readonly blockNames = new Map<number, Uint8Array>();
+  private readonly proof: StreamProof | undefined;
+  private readonly out = new RecordWriter();
+  private readonly blocks = new PlacedBlocks();
+  private block: PlacedBlock | undefined;
+  /** Whether the script lets the next record name its block. */
+  private isNamed = false;
   /** Cursor, in pages. */
   private next = 0;
-  /** The block that the next record has to name. */
-  private name: Uint8Array | undefined;
+  /** Bytes of an XBZRLE record that have not come. */
+  private payloadLeft = 0;
 
   // Of the batch that is unfolded:
-  private into: Uint8Array = new Uint8Array(0);
-  private view: DataView = new DataView(new ArrayBuffer(0));
-  private at = 0;
-  private pages: Uint8Array = new Uint8Array(0);
+  private pages: Uint8Array = NO_PAGES;
   private pagesUsed = 0;
   private pageCount = 0;
+  private hashes: PageHashes | undefined;
+  private absent = new AbsentWalk(undefined);
 
   /** `guest` is its name, for messages. */
-  constructor(guest: string) {
+  constructor(guest: string, options: UnfolderOptions = {}) {
     this.guest = guest;
+    this.proof = options.proof;
+    const { takeBuffer = (byteLength: number) => new Uint8Array(byteLength) } = options;
+    this.putOff = new PutOffPages(guest, takeBuffer);
+  }
+
+  /** Bytes that a batch may take which stands for so many: a record may have to name its block. */
+  static roomFor(streamBytes: number): number {
+    return streamBytes + 1 + MAX_BLOCK_NAME_BYTES;
   }
 
   /**
    * Writes the bytes of a batch into `into`, which may be longer, and returns how many they are.
-   * Batches come in the order in which they were folded; all of their pages have to be used.
+   * Batches come in the order in which they were folded; all of their pages have to be used. What
+   * was put off comes by `putOff.takePieces` and goes before.
    */
-  unfold(script: Uint8Array, pages: Uint8Array, pageCount: number, into: Uint8Array): number {
-    this.into = into;
-    this.view = new DataView(into.buffer, into.byteOffset, into.byteLength);
-    this.at = 0;
+  unfold(
+    script: Uint8Array,
+    pages: Uint8Array,
+    pageCount: number,
+    into: Uint8Array,
+    beside: BatchBeside = {},
+  ): number {
+    this.out.into(into);
+    this.streamBytes = 0;
     this.pages = pages;
     this.pagesUsed = 0;
     this.pageCount = Math.min(pageCount, Math.floor(pages.length / PAGE_BYTES));
+    this.hashes = beside.hashes;
+    this.absent = new AbsentWalk(beside.absent);
     const steps = new ScriptReader(script, this.guest);
     while (steps.next()) this.play(steps);
     if (this.pagesUsed !== pageCount) {
       steps.fail(`${this.pagesUsed} pages are used, ${pageCount} were sent`);
     }
-    return this.at;
+    return this.out.at;
   }
 
   private play(steps: ScriptReader): void {
     const { step, count } = steps;
-    if (step === Step.PAGES) this.writePages(steps, count);
-    else if (step === Step.ZEROS) this.writeZeros(steps, count);
-    else if (step === Step.PAGE) {
-      this.next += steps.distance;
-      this.writePages(steps, 1);
-    } else if (step === Step.ZERO) {
-      this.next += steps.distance;
-      this.writeZeros(steps, 1);
-    } else if (step === Step.MOVE) this.next += steps.distance;
-    else if (step === Step.XBZRLE) this.writeXbzrle(steps, count);
-    else if (step === Step.BLOCK) this.nameBlock(steps, count);
-    else {
-      this.need(steps, count);
-      const from = steps.skip(count);
-      if (count > 0) copyBytes(steps.bytes, from, this.into, this.at, count);
-      this.at += count;
+    const isMove = step === Step.PAGE || step === Step.ZERO || step === Step.MOVE;
+    if (isMove) this.next += steps.distance;
+    if (step === Step.PAGES || step === Step.PAGE) this.playPages(steps, isMove ? 1 : count);
+    else if (step === Step.ZEROS || step === Step.ZERO) this.playZeros(steps, isMove ? 1 : count);
+    else if (step === Step.XBZRLE) this.playXbzrle(steps, count);
+    else if (step === Step.BLOCK) this.playBlock(steps);
+    else if (step === Step.VERBATIM) this.playVerbatim(steps, count);
+  }
+
+  private playPages(steps: ScriptReader, count: number): void {
+    const left = this.pageCount - this.pagesUsed;
+    if (count > left) steps.fail(`${count} pages are wanted, ${left} are left`);
+    // Without a page it is the mark of the end of a part.
+    if (count === 0) this.writeReady(steps);
+    for (let rest = count; rest > 0; ) {
+      const run = Math.min(rest, this.absent.page - this.pagesUsed);
+      if (run === 0) this.playAbsent(steps);
+      else this.playPresent(steps, run);
+      rest -= Math.max(run, 1);
     }
   }
 
-  private writePages(steps: ScriptReader, count: number): void {
-    const left = this.pageCount - this.pagesUsed;
-    if (count > left) steps.fail(`${count} pages are wanted, ${left} are left`);
+  private playPresent(steps: ScriptReader, count: number): void {
+    const { block, next, pagesUsed, hashes, proof } = this;
     this.begin(steps, count, PAGE_RECORD_BYTES);
-    const { into, pages } = this;
-    let from = this.pagesUsed * PAGE_BYTES;
-    for (let i = 0; i < count; i++, from += PAGE_BYTES) {
-      this.writeHead(Ram.PAGE);
-      copyBytes(pages, from, into, this.at, PAGE_BYTES);
-      this.at += PAGE_BYTES;
+    this.out.pages(block, next, count, this.pages, pagesUsed * PAGE_BYTES);
+    if (proof) {
+      if (!hashes) throw new Error(`${this.guest}: pages without hashes`);
+      proof.pages(this.blockNumber(steps), next, count, hashes, pagesUsed);
     }
+    this.end(count);
     this.pagesUsed += count;
   }
 
-  private writeZeros(steps: ScriptReader, count: number): void {
+  /** A page that was not there when its batch came: it may be there now. */
+  private playAbsent(steps: ScriptReader): void {
+    const { next, putOff } = this;
+    const { name } = this.absent;
+    const number = this.blockNumber(steps);
+    const block = this.block as PlacedBlock;
+    const early = putOff.takeExpected(name);
+    this.begin(steps, 1, PAGE_RECORD_BYTES, early ? 1 : 0);
+    if (early) {
+      this.out.pages(block, next, 1, early.page, 0);
+      this.proof?.page(number, next, early.hash, 0);
+    }
+    this.end(1);
+    if (!early) putOff.wait(block, next, name);
+    this.pagesUsed++;
+    this.absent.goOn();
+  }
+
+  private playZeros(steps: ScriptReader, count: number): void {
+    const { block, next } = this;
+    if (count === 0) {
+      this.endRam(steps);
+      return;
+    }
     this.begin(steps, count, ZERO_RECORD_BYTES);
-    const { into } = this;
-    for (let i = 0; i < count; i++) {
-      this.writeHead(Ram.ZERO);
-      into[this.at++] = 0;
+    this.out.zeros(block, next, count);
+    if (this.proof) this.proof.zeros(this.blockNumber(steps), next, count);
+    this.end(count);
+  }
+
+  /** The mark of the end of the last part. */
+  private endRam(steps: ScriptReader): void {
+    this.writeReady(steps);
+    const { waitingCount } = this.putOff;
+    if (waitingCount > 0) {
+      steps.fail(`the memory ends here, and ${waitingCount} of its pages are absent`);
     }
   }
 
-  private writeXbzrle(steps: ScriptReader, payload: number): void {
+  private playXbzrle(steps: ScriptReader, payload: number): void {
+    const { block, next } = this;
     if (payload > MAX_XBZRLE) steps.fail(`an XBZRLE record of ${payload} bytes`);
+    if (block?.waiting.has(next)) {
+      steps.fail(`an XBZRLE record changes page ${next}, which is absent`);
+    }
     this.begin(steps, 1, XBZRLE_HEAD_BYTES);
-    this.writeHead(Ram.XBZRLE);
-    this.into[this.at] = XBZRLE_ENCODING;
-    this.view.setUint16(this.at + 1, payload);
-    this.at += 3;
+    this.out.xbzrle(block, next, payload);
+    if (this.proof) this.proof.xbzrle(this.blockNumber(steps), next, payload);
+    this.end(1);
+    this.payloadLeft = payload;
   }
 
-  private nameBlock(steps: ScriptReader, number: number): void {
-    if (number >= MAX_BLOCKS) steps.fail(`block ${number}, ${MAX_BLOCKS} are possible`);
-    let name = this.blockNames.get(number);
-    if (name === undefined) {
-      const length = steps.u8();
-      const from = steps.skip(length);
-      name = steps.bytes.slice(from, from + length);
-      this.blockNames.set(number, name);
-    }
-    this.name = name;
+  private playVerbatim(steps: ScriptReader, count: number): void {
+    this.need(steps, count);
+    const { bytes } = steps;
+    const from = steps.skip(count);
+    this.out.verbatim(bytes, from, count);
+    this.proof?.verbatim(bytes, from, from + count);
+    this.payloadLeft = Math.max(0, this.payloadLeft - count);
+    this.streamBytes += count;
+  }
+
+  private playBlock(steps: ScriptReader): void {
+    this.block = this.blocks.read(steps);
+    this.isNamed = true;
+    this.out.endWith(null);
     this.next = 0;
   }
 
-  /** Checks that `count` records of a size fit here, and pages of their number exist. */
-  private begin(steps: ScriptReader, count: number, recordBytes: number): void {
-    const nameBytes = this.name === undefined ? 0 : 1 + this.name.length;
-    this.need(steps, count * recordBytes + nameBytes);
+  /** Checks that `count` records may stand here, and that there is room for `written` of them. */
+  private begin(steps: ScriptReader, count: number, recordBytes: number, written = count): void {
+    if (this.payloadLeft > 0) steps.fail("a record within the payload of another");
     if (this.next < 0 || this.next + count > MAX_PAGE) {
       steps.fail(`${count} records at page ${this.next}`);
     }
+    this.writeReady(steps);
+    const { block, out } = this;
+    this.streamBytes += count * recordBytes;
+    if (this.isNamed && block) this.streamBytes += 1 + block.name.length;
+    this.isNamed = false;
+    if (written > 0) this.need(steps, written * recordBytes + out.nameBytes(block));
+  }
+
+  /** Goes past records: what waited for their frames is outdated. */
+  private end(count: number): void {
+    const { block, next } = this;
+    if (block !== undefined && block.waiting.size > 0) this.putOff.cancel(block, next, count);
+    this.next = next + count;
+  }
+
+  /**
+   * Writes what has come of what was put off. Nothing comes during a batch: so what was written
+   * before are bytes as they are, no more than the script has, and they go before it.
+   */
+  private writeReady(steps: ScriptReader): void {
+    if (!this.putOff.hasReady) return;
+    if (this.payloadLeft > 0) steps.fail("the memory ends within the payload of a record");
+    this.out.endWith(this.putOff.writeReady(this.out.takeWritten(), this.proof));
   }
 
   private need(steps: ScriptReader, count: number): void {
-    const left = this.into.length - this.at;
-    if (count > left) steps.fail(`it makes ${count} bytes more, there is room for ${left}`);
+    const { room } = this.out;
+    if (count > room) steps.fail(`it makes ${count} bytes more, there is room for ${room}`);
   }
 
-  /** The header of the record at the cursor, which goes on. */
-  private writeHead(kind: number): void {
-    const { view, at, next, name } = this;
-    const flags = name === undefined ? kind | Ram.CONTINUE : kind;
-    view.setUint32(at, next / 0x10_0000);
-    view.setUint32(at + 4, ((next & 0xf_ffff) << 12) | flags);
-    this.next = next + 1;
-    this.at = at + RAM_HEADER_BYTES;
-    if (name === undefined) return;
-    this.into[this.at] = name.length;
-    this.into.set(name, this.at + 1);
-    this.at += 1 + name.length;
-    this.name = undefined;
+  private blockNumber(steps: ScriptReader): number {
+    return this.block?.number ?? steps.fail("a record of no block");
   }
 }
