@@ -175,9 +175,10 @@ function finishRounds(m: usize, s: usize): void {
   return i32x4.add(a, b);
 }
 
+/** In this order: `a` and the word are there long before `b`, on which all else waits. */
 // @ts-ignore: decorator
 @inline function sum(a: v128, b: v128, word: v128): v128 {
-  return i32x4.add(i32x4.add(a, b), word);
+  return i32x4.add(i32x4.add(a, word), b);
 }
 
 // Turns by whole bytes are one instruction as a swizzle by a constant; as a shuffle they are more,

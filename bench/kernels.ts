@@ -6,6 +6,7 @@ import { instantiateCopy } from "./copy.ts";
 import { benches as anchorsBenches } from "./kernels/anchors.bench.ts";
 import { benches as anchorTableBenches } from "./kernels/anchortable.bench.ts";
 import type { KernelBench } from "./kernels/bench.ts";
+import { benches as blake3Benches } from "./kernels/blake3.bench.ts";
 import { benches as checksumBenches } from "./kernels/checksum.bench.ts";
 import { benches as compareBenches } from "./kernels/compare.bench.ts";
 import { benches as deltaBenches } from "./kernels/delta.bench.ts";
@@ -44,6 +45,7 @@ const BENCHES: KernelBench[] = [
   ...entropyBenches,
   ...anchorsBenches,
   ...checksumBenches,
+  ...blake3Benches,
   ...compareBenches,
   ...diffBenches,
   ...windowsBenches,

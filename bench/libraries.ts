@@ -1,7 +1,8 @@
 // What else there is for the same work in JavaScript, on the same pages. The libraries get them in
 // private memory, from which they copy faster into their own.
+import { hash } from "node:crypto";
 import { deflateSync } from "fflate";
-import { createXXHash3, createXXHash128 } from "hash-wasm";
+import { createBLAKE3, createXXHash3, createXXHash128 } from "hash-wasm";
 import xxhash from "xxhash-wasm";
 import { PAGE_BYTES } from "../src/core/page.ts";
 
@@ -41,6 +42,7 @@ export async function openLibraries(): Promise<LibraryBench[]> {
   const hashes = [
     { name: "hash-wasm xxh3-64, each page", hasher: await createXXHash3() },
     { name: "hash-wasm xxh3-128, each page", hasher: await createXXHash128() },
+    { name: "hash-wasm blake3, each page", hasher: await createBLAKE3() },
   ];
   return [
     {
@@ -52,6 +54,10 @@ export async function openLibraries(): Promise<LibraryBench[]> {
       run: (pages: Uint8Array) =>
         eachPage(pages, PAGE_BYTES, (page) => void hasher.init().update(page).digest("binary")),
     })),
+    {
+      name: "node:crypto sha256, each page",
+      run: (pages) => eachPage(pages, PAGE_BYTES, (page) => void hash("sha256", page, "buffer")),
+    },
     deflateBench("fflate level 1, 4 KiB pages", PAGE_BYTES),
     deflateBench("fflate level 1, 64 KiB clusters", 65536),
   ];
