@@ -63,9 +63,8 @@ async function measure(options: InterrackOptions): Promise<InterrackReport> {
   say(complaint ?? `QEMU ${version}`);
   const { hosts, workloads, replicas, memoryMiB, rate, ws, edgeMbit, coreMbits } = options;
   const gang = await RackGang.boot({
-    ...{ hosts, workloads, replicas, memoryMiB, edgeMbit, coreMbit: coreMbits[0] },
+    ...{ hosts, workloads, replicas, memoryMiB, edgeMbit, coreMbit: coreMbits[0], rate },
     qemu: program,
-    ...(rate === undefined ? {} : { rate }),
     ...(ws === undefined ? {} : { ws }),
   });
   const onSignal = () => void gang.close().finally(() => process.exit(130));

@@ -9,10 +9,10 @@ export const USAGE = `npm run bench:interrack -- [options]
                     (default: redis,nginx)
   --replicas W,…    those that have the same contents on every host (default: nginx)
   --memory MiB      of each guest (default: 160)
-  --rate N          operations a second of each guest (default: the workload's own)
+  --rate N          operations a second of each guest (default: 100)
   --ws MiB          working set of each guest (default: a quarter of its memory)
   --edge-mbit N     speed of the link of each host in Mbit/s (default: 1000)
-  --core-mbit N,…   speeds of the link between the racks (default: 1000)
+  --core-mbit N,…   speeds of the link between the racks (default: 300)
   --cores C,…       of idle, loaded (default: both)
   --flow-mbit N     what the other traffic of a loaded core has to send (default: 0.6 of the core)
   --flow-streams N  TCP connections of it (default: 4)
@@ -32,7 +32,7 @@ export interface InterrackOptions {
   workloads: readonly Workload[];
   replicas: readonly Workload[];
   memoryMiB: number;
-  rate: number | undefined;
+  rate: number;
   ws: number | undefined;
   edgeMbit: number;
   coreMbits: readonly number[];
@@ -69,10 +69,10 @@ export function readOptions(): InterrackOptions | undefined {
       workloads: { type: "string", default: "redis,nginx" },
       replicas: { type: "string", default: "nginx" },
       memory: { type: "string", default: "160" },
-      rate: { type: "string" },
+      rate: { type: "string", default: "100" },
       ws: { type: "string" },
       "edge-mbit": { type: "string", default: "1000" },
-      "core-mbit": { type: "string", default: "1000" },
+      "core-mbit": { type: "string", default: "300" },
       cores: { type: "string", default: "idle,loaded" },
       "flow-mbit": { type: "string" },
       "flow-streams": { type: "string", default: "4" },
@@ -92,7 +92,7 @@ export function readOptions(): InterrackOptions | undefined {
     workloads: listOf("--workloads", values.workloads, WORKLOADS),
     replicas: listOf("--replicas", values.replicas, WORKLOADS),
     memoryMiB: numberOf("--memory", values.memory),
-    rate: optional("--rate", values.rate),
+    rate: numberOf("--rate", values.rate),
     ws: optional("--ws", values.ws),
     edgeMbit: numberOf("--edge-mbit", values["edge-mbit"]),
     coreMbits: words(values["core-mbit"]).map((text) => numberOf("--core-mbit", text)),
