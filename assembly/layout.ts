@@ -93,6 +93,8 @@
 @inline export const OUTCOME_STORED: u32 = 3;
 // @ts-ignore: decorator
 @inline export const OUTCOME_DELTA: u32 = 4;
+// @ts-ignore: decorator
+@inline export const OUTCOME_NAMED: u32 = 5;
 
 // How clusters are compressed. Zstandard comes in levels: COMPRESS_ZSTD is the first.
 // @ts-ignore: decorator
@@ -134,6 +136,8 @@
 @inline export const RUN_DELTA: u32 = 4;
 // @ts-ignore: decorator
 @inline export const RUN_EQUAL: u32 = 5;
+// @ts-ignore: decorator
+@inline export const RUN_NAMED: u32 = 6;
 
 /** All that compressing a Zstandard frame needs: assembly/zstd/encodelayout.ts says what for. */
 // @ts-ignore: decorator

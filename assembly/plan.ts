@@ -11,11 +11,13 @@ import {
   NO_ENTRY,
   OUTCOME_DELTA,
   OUTCOME_EQUAL,
+  OUTCOME_NAMED,
   OUTCOME_NONE,
   OUTCOME_STORED,
   RUN_BYTES,
   RUN_DELTA,
   RUN_EQUAL,
+  RUN_NAMED,
   RUN_STORED,
   RUN_UNIFORM,
   RUN_ZERO,
@@ -129,6 +131,8 @@ export function describePages(
       cluster = load<u32>(at, SLOT);
       state = load<u32>(at, SLOT + 4);
       word = load<u64>(at, PLACE);
+    } else if (outcome == OUTCOME_NAMED) {
+      kind = RUN_NAMED;
     } else {
       const record = recordsPtr + <usize>(page * SURVEY_RECORD_BYTES);
       kind = constantKind(load<u32>(record));

@@ -42,7 +42,7 @@ export const Action = {
 } as const;
 
 /** What became of a page. */
-export const Outcome = { NONE: 1, EQUAL: 2, STORED: 3, DELTA: 4 } as const;
+export const Outcome = { NONE: 1, EQUAL: 2, STORED: 3, DELTA: 4, NAMED: 5 } as const;
 
 /** Where a candidate's content is. */
 export const From = { FILE: 1, MEMORY: 2, SLOT: 3 } as const;

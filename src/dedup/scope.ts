@@ -13,9 +13,11 @@ import {
 const SKETCH_PLACE_BYTES = 32;
 const PLACE_OFFSET = 16;
 const SLOT_OFFSET = 24;
+const SLOT_NAMED = 0x1000_0000;
 
 // Slot of an entry, two u32:
 //    cluster number, then  bit 31 known · bit 30 deltas · bit 29 base · bits 0–7 item
+//    or bit 28 alone: sent by name, and in no slot
 
 /** Ordinal of content that no batch of this session brought. */
 export const NO_ORDINAL = 2 ** 53 - 1;
@@ -118,6 +120,17 @@ export class Scope {
 
   setBase(entry: number): void {
     this.writeSlot(entry, 0, SLOT_KNOWN | SLOT_BASE);
+  }
+
+  /** Notes that the page went by name, if it is not stored anyway. */
+  setNamed(entry: number): void {
+    if (!this.slotOf(entry)) this.writeSlot(entry, 0, SLOT_NAMED);
+  }
+
+  /** Whether it went by name and has not been stored since. */
+  isNamed(entry: number): boolean {
+    const at = this.fingerprintPtr(entry) + SLOT_OFFSET;
+    return this.arena.view.getUint32(at + 4, true) === SLOT_NAMED;
   }
 
   /** Address of an entry, which begins with its fingerprint. */

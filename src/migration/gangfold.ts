@@ -6,6 +6,7 @@ import { BATCH_PAGES, slabPart } from "../core/slab.ts";
 import type { Batch, FoldSource } from "../pipeline/batch.ts";
 import { type FoldParts, type FoldPartsOptions, openFoldParts } from "../pipeline/fold.ts";
 import type { LevelParameters } from "../pipeline/level.ts";
+import { readPageHashes } from "../pipeline/pagehashes.ts";
 import type { PagesPlace } from "../pipeline/pipelineparts.ts";
 import { plainEntry } from "../pipeline/plainentry.ts";
 import type { EngineResources } from "../pipeline/resources.ts";
@@ -18,10 +19,14 @@ import { AdaptiveLevel } from "./adaptivelevel.ts";
 import { type FrameEntries, GuestFrames } from "./guestframes.ts";
 import type { FoldedGuest, GuestBatch } from "./guesthost.ts";
 import type { SessionLink } from "./link.ts";
-
-/** Bytes that wait for the link: as much as it takes in this time, but not less than that. */
-const QUEUE_MS = 20;
-const MIN_QUEUE_BYTES = 512 << 10;
+import {
+  answerBatch,
+  answerFrames,
+  RackSource,
+  type RackSourceOptions,
+  type SentBatch,
+} from "./racksource.ts";
+import { SessionOutput } from "./sessionoutput.ts";
 
 export interface GangFoldOptions {
   readonly link: SessionLink;
@@ -31,6 +36,8 @@ export interface GangFoldOptions {
   readonly levels: readonly LevelParameters[];
   readonly firstLevel: number;
   readonly rate: RateLimit | undefined;
+  /** Where other hosts of the rack may have sent pages already. */
+  readonly rack?: RackSourceOptions | undefined;
   /** Told of the first failure. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -47,23 +54,27 @@ export class GangFold {
   private readonly options: GangFoldOptions;
   private readonly level: AdaptiveLevel;
   private readonly parts: FoldParts;
+  readonly rack: RackSource | undefined;
+  private readonly hashes = new Uint32Array(BATCH_PAGES * 2);
   private readonly sources = new WeakMap<FoldedGuest, GuestPages>();
   /** Batches with pages that have been added and not emitted, in order. */
-  private readonly pending: { guest: FoldedGuest; batch: GuestBatch }[] = [];
+  private readonly pending: SentBatch[] = [];
   private readonly waiting: (() => void)[] = [];
   private readonly output = {
     clusterCount: 0,
-    pages: (head: PagesHead, body: Uint8Array) => this.emit(head, body),
+    pages: (head: PagesHead, body: Uint8Array, _: Uint8Array, batch: Batch) =>
+      this.emit(head, body, batch),
   };
   /** Batches with pages that have been added. */
   private batchCount = 0;
   private readonly over = new AbortController();
+  private readonly sessionOutput: SessionOutput;
   private adding: Promise<unknown> = Promise.resolve();
-  private sending: Promise<unknown> = Promise.resolve();
 
   constructor(resources: EngineResources, options: GangFoldOptions) {
     this.resources = resources;
     this.options = options;
+    this.sessionOutput = new SessionOutput(options.link, options.rate, this.over.signal);
     this.level = new AdaptiveLevel(options.levels, options.firstLevel);
     const foldOptions: FoldPartsOptions = {
       output: this.output,
@@ -74,14 +85,21 @@ export class GangFold {
       ringLimitBytes: options.slotBytes,
       previousOf: (batch, page) => (batch.source as GuestPages).entries.previous(batch, page),
     };
-    this.parts = resources.arena.allOrNothing(() => openFoldParts(resources, foldOptions));
+    const { rack } = options;
+    const opened = resources.arena.allOrNothing(() => {
+      const known = rack && new RackSource(resources, rack, this);
+      const names = known && { known, digestKey: rack.digestKey };
+      return { known, parts: openFoldParts(resources, { ...foldOptions, names }) };
+    });
+    this.parts = opened.parts;
+    this.rack = opened.known;
+    this.rack?.attach(this.parts.scope);
     this.parts.slabs.onFree = () => this.wake();
   }
 
   /** The pages of a slab, if there is room for a batch now. */
   tryBegin(): { slabPtr: number; pages: Uint8Array } | undefined {
-    const { link } = this.options;
-    if (link.queuedBytes > Math.max(MIN_QUEUE_BYTES, link.bytesPerMs * QUEUE_MS)) return undefined;
+    if (this.sessionOutput.isFull) return undefined;
     const slabPtr = this.parts.slabs.tryLease();
     if (slabPtr === undefined) return undefined;
     const { arena } = this.resources;
@@ -108,22 +126,45 @@ export class GangFold {
     if (batch.pageCount === 0) {
       guest.entries.forget(this.batchCount - 1, forgotten);
       this.forget(batch.slabPtr);
-      this.behindAll(() => this.sendBatch(guest, batch, undefined));
+      this.behindAll(() => this.sendBatch({ guest, batch }, undefined));
       return;
     }
     const ordinal = this.batchCount++;
     guest.entries.sent(ordinal, batch.frames, batch.pageCount);
     guest.entries.forget(ordinal, forgotten);
-    const frames = new GuestFrames(batch.pageCount, batch.frames);
+    this.enqueue(
+      { guest, batch },
+      new GuestFrames(batch.pageCount, batch.frames, batch.mayBeNamed),
+    );
+  }
+
+  /** Sends the pages of a slab as the content of names. */
+  async answer(fill: (pagesPtr: number) => readonly number[]): Promise<void> {
+    let slab = this.tryBegin();
+    for (; !slab && !this.over.signal.aborted; slab = this.tryBegin()) await this.room();
+    if (!slab) return;
+    const { slabPtr } = slab;
+    const answers = fill(slabPart(slabPtr, "pages"));
+    if (answers.length === 0) {
+      this.forget(slabPtr);
+      return;
+    }
+    this.batchCount++;
+    this.enqueue(answerBatch(slabPtr, answers), answerFrames(answers.length));
+  }
+
+  private enqueue(pending: SentBatch, frames: GuestFrames): void {
+    const { guest, batch } = pending;
     const { pipeline, scope } = this.parts;
     const { arena } = this.resources;
     const emitted = (done: Batch): void => {
       guest.entries.emitted(done, (page) => plainEntry(arena, scope, done.slabPtr, page));
+      this.rack?.emitted();
     };
     const listener = { counts: this.counts, emitted };
     this.adding = this.adding
       .then(async () => {
-        this.pending.push({ guest, batch });
+        this.pending.push(pending);
         await pipeline.addLeased(batch.slabPtr, this.sourceOf(guest), frames, listener, true);
       })
       .catch(this.fail);
@@ -131,17 +172,29 @@ export class GangFold {
 
   /** Runs `action` when all that was added before has been handed to the link. */
   afterAll(action: () => void): void {
-    this.behindAll(() => this.inTurn(async () => action()));
+    this.behindAll(() => this.sessionOutput.inTurn(async () => action()));
   }
 
   /** Waits for what is under way and gives everything back. */
   async close(reason: Error | PagefoldError): Promise<void> {
     this.over.abort(reason);
+    await this.rack?.close();
     this.parts.pipeline.fail(reason);
     await this.adding;
     await this.parts.pipeline.drain().catch(() => undefined);
     this.parts.close();
+    this.rack?.end();
     this.wake();
+  }
+
+  /** First cluster that the target still has. */
+  get firstKept(): number {
+    return this.parts.pipeline.firstKept;
+  }
+
+  /** Sends a frame that is about no guest behind what was emitted. */
+  tell(type: SessionType, head: Uint8Array): void {
+    this.sessionOutput.send(type, 0, head).catch(this.fail);
   }
 
   private readonly fail = (error: unknown): void => this.options.onFailure(error);
@@ -152,30 +205,32 @@ export class GangFold {
   }
 
   /** The next pending batch has been encoded. */
-  private emit(head: PagesHead, body: Uint8Array): PagesPlace {
+  private emit(pages: PagesHead, body: Uint8Array, batch: Batch): PagesPlace {
     const next = this.pending.shift();
     if (!next) throw new Error("a batch was emitted that nobody has added");
-    this.output.clusterCount += head.clusters.length;
-    this.level.observe(this.options.link.queuedBytes > 0);
-    return { bodyOffset: 0, written: this.sendBatch(next.guest, next.batch, head, body) };
+    this.output.clusterCount += pages.clusters.length;
+    this.level.observe(this.sessionOutput.isWaiting);
+    const { proof } = next.guest;
+    if (proof) {
+      readPageHashes(this.resources.arena, batch.slabPtr, batch.frames.length, this.hashes);
+    }
+    const names = this.parts.namer?.take(batch.ordinal);
+    return { bodyOffset: 0, written: this.sendBatch(next, { pages, names }, body) };
   }
 
   private sendBatch(
-    guest: FoldedGuest,
-    batch: GuestBatch,
-    pages: PagesHead | undefined,
+    { guest, batch, answers }: SentBatch,
+    content: { readonly pages: PagesHead; readonly names: Uint8Array | undefined } | undefined,
     body?: Uint8Array,
   ): Promise<void> {
-    const { link, rate } = this.options;
-    const { streamBytes, isWithheld } = batch;
+    const { streamBytes, isWithheld, settles } = batch;
     const { firstKept } = this.parts.pipeline;
     const script = batch.script.take();
-    const head = encodeSessionBatch({ streamBytes, isWithheld, firstKept, script, pages });
+    guest.proof?.play(script, { words: this.hashes, from: 0, stride: 2 });
+    const part = { streamBytes, isWithheld, firstKept, script, settles, answers };
+    const head = encodeSessionBatch({ ...part, pages: content?.pages, names: content?.names });
     guest.wireBytes += head.length + (body?.length ?? 0);
-    const written = this.inTurn(async () => {
-      if (rate) await rate.wait(head.length + (body?.length ?? 0), this.over.signal);
-      await link.send(SessionType.BATCH, guest.number, head, body);
-    });
+    const written = this.sessionOutput.send(SessionType.BATCH, guest.number, head, body);
     written.then(() => this.wake()).catch(this.fail);
     return written;
   }
@@ -186,14 +241,6 @@ export class GangFold {
     this.adding = this.adding
       .then(() => void this.parts.pipeline.inOrder(begin).catch(this.fail))
       .catch(this.fail);
-  }
-
-  /** With a rate, what waits for it must not be overtaken. */
-  private inTurn(action: () => Promise<void>): Promise<void> {
-    if (!this.options.rate) return action();
-    const done = this.sending.then(action);
-    this.sending = done.catch(() => undefined);
-    return done;
   }
 
   /** One for all batches of a guest: the pipeline keeps them. */

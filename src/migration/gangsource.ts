@@ -17,6 +17,7 @@ import { GangFold } from "./gangfold.ts";
 import type { GuestHost, GuestListener } from "./guesthost.ts";
 import { GuestSource } from "./guestsource.ts";
 import { type LinkTimes, SessionLink } from "./link.ts";
+import type { RackSourceOptions } from "./racksource.ts";
 
 export interface GangSourceOptions {
   readonly connection: Connection;
@@ -28,7 +29,16 @@ export interface GangSourceOptions {
   readonly levels: readonly LevelParameters[];
   readonly firstLevel: number;
   readonly rate?: RateLimit | undefined;
+  readonly rack?: GangRack | undefined;
   readonly times?: LinkTimes | undefined;
+}
+
+/** The hosts with which a source shares what goes to a rack. */
+export interface GangRack {
+  /** What the target needs to know pages by their digests; empty: the scope's name is all. */
+  readonly secret: Uint8Array;
+  /** Joins them for the rack of this name, undefined if that cannot be. */
+  join(rack: string): Promise<RackSourceOptions | undefined>;
 }
 
 /** Numbers of a session so far. */
@@ -57,14 +67,17 @@ export class GangSource {
     try {
       const { guests, scope = "" } = options;
       const slotBytes = resources.memory.buffer.byteLength;
-      const hello = encodeHello({ scope, slotBytes, creditBytes: 0, guests });
+      const rack = options.rack?.secret;
+      const hello = encodeHello({ scope, slotBytes, creditBytes: 0, guests, rack });
       await link.send(SessionType.HELLO, 0, hello);
       const answer = await link.next();
       if (answer?.type === SessionType.BYE) throw refusal(link, decodeReason(answer));
       if (answer?.type !== SessionType.HELLO) throw refusal(link, "it gave no answer");
       const { slotBytes: agreed, creditBytes } = decodeHello(answer);
       if (agreed > slotBytes || creditBytes === 0) throw refusal(link, "it agrees to nothing");
-      return new GangSource(resources, link, options, agreed, creditBytes);
+      const name = new TextDecoder().decode(decodeHello(answer).rack);
+      const joined = name === "" ? undefined : await options.rack?.join(name);
+      return new GangSource(resources, link, options, agreed, creditBytes, joined);
     } catch (error) {
       link.destroy(error as Error);
       throw error;
@@ -77,13 +90,15 @@ export class GangSource {
     options: GangSourceOptions,
     slotBytes: number,
     creditBytes: number,
+    rack: RackSourceOptions | undefined,
   ) {
     this.link = link;
     this.options = options;
     this.creditBytes = creditBytes;
     const { levels, firstLevel, rate } = options;
     const onFailure = (error: unknown): void => this.fail(error);
-    this.fold = new GangFold(resources, { link, slotBytes, levels, firstLevel, rate, onFailure });
+    const found = { link, slotBytes, levels, firstLevel, rate, rack, onFailure };
+    this.fold = new GangFold(resources, found);
     this.host = {
       tryBegin: () => this.fold.tryBegin(),
       isBusy: () => this.fold.isBusy,
@@ -119,7 +134,8 @@ export class GangSource {
     }
     if (this.failure) throw this.failure;
     if (this.closing) throw new PagefoldError("CONNECTION", "the session was closed");
-    const setup = { name, number, checksum, creditBytes: this.creditBytes, ...options };
+    const marksRam = this.options.rack !== undefined;
+    const setup = { name, number, checksum, creditBytes: this.creditBytes, marksRam, ...options };
     const guest = new GuestSource(this.host, listener, setup);
     this.guests.set(number, guest);
     return guest;
@@ -184,6 +200,13 @@ export class GangSource {
   }
 
   private take(frame: SessionFrame): void {
+    const { type } = frame;
+    const isOfNames =
+      type === SessionType.SHARED || type === SessionType.MISSING || type === SessionType.RESOLVED;
+    if (isOfNames && this.fold.rack) {
+      this.fold.rack.take(frame);
+      return;
+    }
     const guest = this.guests.get(frame.guest);
     if (!guest) {
       const reason = `record ${frame.sequence} is about guest ${frame.guest}, which was not begun`;

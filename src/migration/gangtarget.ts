@@ -5,7 +5,6 @@
 import { PagefoldError, reasonOf } from "../core/errors.ts";
 import type { EngineResources } from "../pipeline/resources.ts";
 import { BatchUnfolder } from "../pipeline/unfold.ts";
-import type { Connection } from "../transport/connection.ts";
 import { startChecksum } from "../wire/checksum.ts";
 import { frameName, type SessionFrame, SessionType } from "../wire/sessionframe.ts";
 import {
@@ -16,12 +15,13 @@ import {
   encodeHello,
   encodeReason,
   type Hello,
+  type SessionBatch,
 } from "../wire/sessionheads.ts";
-import type { GuestSink } from "./guestdelivery.ts";
+import type { GangTargetOptions } from "./gangtargetapi.ts";
 import { GuestTarget } from "./guesttarget.ts";
-import type { GuestView } from "./guestview.ts";
-import { type LinkTimes, SessionLink } from "./link.ts";
+import { SessionLink } from "./link.ts";
 import { OutputRoom } from "./outputroom.ts";
+import { RackTarget } from "./racktarget.ts";
 import type { GuestAnswers } from "./targethost.ts";
 
 /** Bytes of streams that may be under way: of all guests together, and of one. */
@@ -30,27 +30,6 @@ const MAX_GUEST_CREDIT_BYTES = 4 << 20;
 const MIN_GUEST_CREDIT_BYTES = 1 << 20;
 /** The most clusters that are kept, as a part of what is free. */
 const SLOT_SHARE = 0.9;
-
-export interface GangTargetOptions {
-  readonly connection: Connection;
-  /** Must be what the source was told. */
-  readonly scope?: string | undefined;
-  /** Whether a guest of this name may come. */
-  expects(name: string): boolean;
-  /** Where the stream of a guest goes: asked when it begins. Rejects if it cannot come. */
-  sinkOf(name: string, guest: GuestReturns): Promise<GuestSink>;
-  /** Nothing more will happen to a guest. */
-  onGuestOver(name: string, reason: string | undefined): void;
-  readonly times?: LinkTimes | undefined;
-}
-
-/** What a sink tells of its hypervisor. */
-export interface GuestReturns extends GuestView {
-  /** Resolves when more should come. */
-  returned(bytes: Uint8Array): Promise<void>;
-  returnEnded(): void;
-  abort(reason: string): void;
-}
 
 /**
  * Serves one session to its end. Rejects with CONNECTION when it was lost or was none, FORMAT and
@@ -70,9 +49,17 @@ export async function serveGang(
     const hello = decodeHello(first);
     const free = Math.floor(BatchUnfolder.slotBytesWithin(resources) * SLOT_SHARE);
     const slotBytes = Math.min(hello.slotBytes, free);
-    unfolder = new BatchUnfolder(resources, slotBytes);
-    target = new GangTarget(link, options, unfolder, hello);
-    await target.answer(slotBytes);
+    const hasNames = hello.rack !== undefined;
+    const rack = hello.rack && (await options.rack?.(hello.rack));
+    const unfolds = new BatchUnfolder(resources, slotBytes, hasNames);
+    unfolder = unfolds;
+    target = new GangTarget(link, options, unfolds, hello);
+    if (rack) {
+      const tell = (type: SessionType, head: Uint8Array): void =>
+        void link.send(type, 0, head).catch(() => undefined);
+      target.rack = new RackTarget(resources, unfolds, rack, tell);
+    }
+    await target.answer(slotBytes, hasNames ? encodeText(rack?.name ?? "") : undefined);
     await target.follow();
     link.end();
     await link.closed;
@@ -81,11 +68,15 @@ export async function serveGang(
     await Promise.all([link.closed, target?.handedOver()]);
     throw error;
   } finally {
+    await target?.rack?.close();
     await unfolder?.close();
   }
 }
 
+const encodeText = (text: string): Uint8Array => new TextEncoder().encode(text);
+
 class GangTarget {
+  rack: RackTarget | undefined;
   private readonly link: SessionLink;
   private readonly options: GangTargetOptions;
   private readonly unfolder: BatchUnfolder;
@@ -109,7 +100,7 @@ class GangTarget {
   }
 
   /** Agrees to the session, or refuses it with a reason. */
-  async answer(slotBytes: number): Promise<void> {
+  async answer(slotBytes: number, rack: Uint8Array | undefined): Promise<void> {
     const { guests, scope } = this.hello;
     const { scope: ours = "", expects } = this.options;
     const unknown = guests.find((name, i) => !expects(name) || guests.indexOf(name) !== i);
@@ -120,7 +111,7 @@ class GangTarget {
     const share = Math.floor(CREDIT_BYTES / Math.max(1, guests.length));
     this.creditBytes = Math.max(MIN_GUEST_CREDIT_BYTES, Math.min(share, MAX_GUEST_CREDIT_BYTES));
     const { creditBytes } = this;
-    const answer = encodeHello({ scope, slotBytes, creditBytes, guests });
+    const answer = encodeHello({ scope, slotBytes, creditBytes, guests, rack });
     await this.link.send(SessionType.HELLO, 0, answer);
   }
 
@@ -159,6 +150,11 @@ class GangTarget {
 
   private async take(frame: SessionFrame): Promise<void> {
     const { type } = frame;
+    if (type === SessionType.SHARE && this.rack) return this.rack.share(frame);
+    if (type === SessionType.BATCH) {
+      const batch = decodeSessionBatch(frame);
+      if (batch.answers) return this.takeAnswer(batch, batch.answers, frame.body);
+    }
     let guest = this.guests.get(frame.guest);
     if (!guest || guest.isLeft) {
       if (type === SessionType.ABORT) return this.decline(frame);
@@ -193,10 +189,26 @@ class GangTarget {
   private async batch(guest: GuestTarget, frame: SessionFrame): Promise<void> {
     const batch = decodeSessionBatch(frame);
     guest.wireBytes += frame.head.length + frame.body.length;
-    const { pages } = batch;
+    const { pages, names } = batch;
+    if (names && !this.rack) throw lost(this.link, `${frameName(frame)} has names`);
     const taken = pages && (await this.unfolder.take(pages, frame.body));
     this.unfolder.drop(batch.firstKept);
-    guest.batch(batch, taken?.unfolded);
+    const absent = names && pages && this.rack?.number(guest, pages.runs);
+    guest.batch(batch, taken?.unfolded, absent);
+    if (absent && names) this.rack?.find(absent, names);
+  }
+
+  /** The content of names: of no guest's stream. */
+  private async takeAnswer(
+    batch: SessionBatch,
+    names: readonly number[],
+    body: Uint8Array,
+  ): Promise<void> {
+    const { rack } = this;
+    if (!rack || !batch.pages) throw lost(this.link, "it answers names that nobody has asked for");
+    const { unfolded } = await this.unfolder.take(batch.pages, body);
+    this.unfolder.drop(batch.firstKept);
+    unfolded.then((pages) => rack.answer(names, pages)).catch((error) => this.fail(error));
   }
 
   private async begin(number: number): Promise<GuestTarget> {
@@ -206,13 +218,17 @@ class GangTarget {
     if (this.failure) throw this.failure;
     const answers: GuestAnswers = {
       send: (type, guest, head) => this.link.send(type, guest, head).catch(() => undefined),
+      urge: (names) => this.rack?.pages.urge(names),
+      cancel: (names) => this.rack?.cancel(names),
       fail: (error) => this.fail(error),
       over: (guest, reason) => {
         this.open.delete(guest);
+        this.rack?.forget(guest);
         this.options.onGuestOver(guest.name, reason);
       },
     };
-    const setup = { name, number, checksum, creditBytes, room: this.room };
+    const hasNames = this.hello.rack !== undefined;
+    const setup = { name, number, checksum, creditBytes, hasNames, room: this.room };
     const guest: GuestTarget = new GuestTarget(answers, setup);
     this.guests.set(number, guest);
     this.open.add(guest);

@@ -27,12 +27,18 @@ export interface DeliveryListener {
   failed(reason: string): void;
 }
 
+/** Part of a stream as it is delivered, and how many bytes of the source's stream it stands for. */
+interface Part {
+  readonly bytes: Uint8Array;
+  readonly streamBytes: number;
+}
+
 export class GuestDelivery {
   /** Bytes of the stream that wait for the release. */
   withheldBytes = 0;
   isReleased = false;
   private readonly listener: DeliveryListener;
-  private readonly withheld: Uint8Array[] = [];
+  private readonly withheld: Part[] = [];
   private sink: GuestSink | undefined;
   private deliveredBytes = 0;
   private abortReason: string | undefined;
@@ -56,16 +62,17 @@ export class GuestDelivery {
   }
 
   /** Behind what is withheld nothing goes on before it, whatever is said of it. */
-  take(bytes: Uint8Array, isWithheld: boolean): void {
+  take(bytes: Uint8Array, isWithheld: boolean, streamBytes = bytes.length): void {
+    const part = { bytes, streamBytes };
     if (this.isReleased || !(isWithheld || this.withheld.length > 0)) {
-      this.deliver(bytes);
+      this.deliver(part);
       return;
     }
-    this.withheld.push(bytes);
-    this.withheldBytes += bytes.length;
+    this.withheld.push(part);
+    this.withheldBytes += streamBytes;
     while (this.withheldBytes > MAX_WITHHELD_BYTES) {
-      const first = this.withheld.shift() as Uint8Array;
-      this.withheldBytes -= first.length;
+      const first = this.withheld.shift() as Part;
+      this.withheldBytes -= first.streamBytes;
       this.deliver(first);
     }
     this.tell();
@@ -79,7 +86,7 @@ export class GuestDelivery {
   release(): void {
     this.isReleased = true;
     this.withheldBytes = 0;
-    for (const bytes of this.withheld.splice(0)) this.deliver(bytes);
+    for (const part of this.withheld.splice(0)) this.deliver(part);
   }
 
   /**
@@ -107,7 +114,7 @@ export class GuestDelivery {
     this.sink?.abort(reason);
   }
 
-  private deliver(bytes: Uint8Array): void {
+  private deliver({ bytes, streamBytes }: Part): void {
     this.writing = this.writing.then(async () => {
       if (this.abortReason !== undefined) return;
       try {
@@ -115,7 +122,7 @@ export class GuestDelivery {
       } catch (error) {
         this.listener.failed(`QEMU at the target: ${reasonOf(error)}`);
       }
-      this.deliveredBytes += bytes.length;
+      this.deliveredBytes += streamBytes;
       this.listener.delivered(bytes);
       this.tell();
     });

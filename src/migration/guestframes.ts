@@ -9,10 +9,13 @@ export class GuestFrames implements FrameList {
   readonly length: number;
   /** Forgotten when the batch has been emitted. */
   guestFrames: Uint32Array | undefined;
+  /** Whether its pages may be sent by name. */
+  readonly mayBeNamed: boolean;
 
-  constructor(pageCount: number, guestFrames: Uint32Array) {
+  constructor(pageCount: number, guestFrames: Uint32Array | undefined, mayBeNamed: boolean) {
     this.length = pageCount;
     this.guestFrames = guestFrames;
+    this.mayBeNamed = mayBeNamed;
   }
 
   get last(): number {

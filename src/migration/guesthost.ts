@@ -1,5 +1,6 @@
 // What a guest at the source needs from its gang, and whom it tells.
 import type { FoldTarget } from "../qemu/folder.ts";
+import type { StreamProof } from "../qemu/streamproof.ts";
 import type { SessionType } from "../wire/sessionframe.ts";
 import type { StreamMark } from "../wire/sessionheads.ts";
 import type { FrameEntries } from "./guestframes.ts";
@@ -10,6 +11,8 @@ export interface FoldedGuest {
   readonly name: string;
   readonly number: number;
   readonly entries: FrameEntries;
+  /** What both sides find in the stream, where pages may be sent by name. */
+  readonly proof?: StreamProof | undefined;
   /** Bytes that went over the link for it: the gang counts them. */
   wireBytes: number;
 }
@@ -18,6 +21,8 @@ export interface FoldedGuest {
 export interface GuestBatch extends FoldTarget {
   readonly slabPtr: number;
   isWithheld: boolean;
+  /** Whether its pages may be sent by name. */
+  readonly mayBeNamed: boolean;
 }
 
 /** What a guest needs from its gang. */

@@ -3,6 +3,7 @@
 import { ByteWriter } from "../core/bytes.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import { type FolderOptions, StreamFolder } from "../qemu/folder.ts";
+import { StreamProof } from "../qemu/streamproof.ts";
 import type { RunningChecksum } from "../wire/checksum.ts";
 import type { StreamMark } from "../wire/sessionheads.ts";
 import { FrameEntries } from "./guestframes.ts";
@@ -42,6 +43,7 @@ export class GuestIntake implements FoldedGuest {
   readonly name: string;
   readonly number: number;
   readonly entries = new FrameEntries();
+  readonly proof: StreamProof | undefined;
   readonly progress = new StreamProgress();
   wireBytes = 0;
   /** Bytes of the stream: taken, in batches that were handed over, and taken by the target. */
@@ -67,6 +69,7 @@ export class GuestIntake implements FoldedGuest {
     this.name = setup.name;
     this.number = setup.number;
     this.checksum = setup.checksum;
+    this.proof = setup.marksRam ? new StreamProof(setup.name, setup.checksum) : undefined;
     this.creditLimit = setup.creditBytes;
     this.folder = new StreamFolder(setup.name, setup);
   }
@@ -81,9 +84,15 @@ export class GuestIntake implements FoldedGuest {
     return this.creditedBytes === this.addedBytes;
   }
 
-  /** Where the stream stands. */
-  get mark(): StreamMark {
-    return { streamBytes: this.takenBytes, hash: this.checksum.digest() };
+  /**
+   * Where the stream stands now. What is proven of it is known only when all that was handed over
+   * has been sent, and then without what came later.
+   */
+  mark(): () => StreamMark {
+    const { proof, takenBytes: streamBytes } = this;
+    if (proof) return () => ({ streamBytes, hash: proof.digest() });
+    const hash = this.checksum.digest();
+    return () => ({ streamBytes, hash });
   }
 
   /**
@@ -150,7 +159,8 @@ export class GuestIntake implements FoldedGuest {
       this.current ??= this.begin();
       if (!this.current) return at;
       const taken = this.folder.fold(bytes.subarray(at), this.current);
-      this.checksum.update(bytes.subarray(at, at + taken));
+      // Where pages may be put off, it is not the same bytes that have to arrive.
+      if (!this.proof) this.checksum.update(bytes.subarray(at, at + taken));
       this.takenBytes += taken;
       at += taken;
       const event = this.folder.takeEvent();
@@ -173,6 +183,7 @@ export class GuestIntake implements FoldedGuest {
       script: new ByteWriter(1024),
       streamBytes: 0,
       isWithheld: this.isWithheld,
+      mayBeNamed: !this.folder.isPostcopyAdvised,
     };
   }
 

@@ -113,7 +113,8 @@ export class GuestSource implements GuestView {
       return;
     }
     this.intake.flush();
-    this.sayLast(SessionType.END, encodeMark(this.intake.mark));
+    const mark = this.intake.mark();
+    this.sayLast(SessionType.END, () => encodeMark(mark()));
     this.finishIfDone();
   }
 
@@ -197,9 +198,12 @@ export class GuestSource implements GuestView {
   private prepare(): void {
     if (this.state !== "streaming") return;
     this.state = "prepared";
-    this.prepareMark = this.intake.mark;
-    const mark = encodeMark(this.prepareMark);
-    this.host.afterAll(() => this.host.send(SessionType.PREPARE, this.intake.number, mark));
+    const mark = this.intake.mark();
+    this.host.afterAll(() => {
+      this.prepareMark = mark();
+      const head = encodeMark(this.prepareMark);
+      this.host.send(SessionType.PREPARE, this.intake.number, head);
+    });
   }
 
   private outcomeOfLoss(reason: string): GuestOutcome {
@@ -233,14 +237,14 @@ export class GuestSource implements GuestView {
     this.intake.close();
     // Whoever waits for room to write must not wait for other guests' sake.
     this.host.wake();
-    if (!this.hasSaidLast) this.sayLast(SessionType.ABORT, encodeReason(reason));
+    if (!this.hasSaidLast) this.sayLast(SessionType.ABORT, () => encodeReason(reason));
     this.listener.ended(outcome);
   }
 
   /** Behind all of its batches, so that another migration of the guest may follow. */
-  private sayLast(type: SessionType, head: Uint8Array): void {
+  private sayLast(type: SessionType, head: () => Uint8Array): void {
     this.hasSaidLast = true;
-    this.host.afterAll(() => this.host.send(type, this.intake.number, head));
+    this.host.afterAll(() => this.host.send(type, this.intake.number, head()));
   }
 
   private broken(what: string): PagefoldError {

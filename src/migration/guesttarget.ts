@@ -3,8 +3,7 @@
 import { PagefoldError } from "../core/errors.ts";
 import { MAX_SESSION_STREAM_BYTES } from "../core/limits.ts";
 import type { UnfoldedPages } from "../pipeline/unfold.ts";
-import { StreamUnfolder } from "../qemu/unfolder.ts";
-import type { RunningChecksum } from "../wire/checksum.ts";
+import type { AbsentPages } from "../qemu/absentpages.ts";
 import { SessionType } from "../wire/sessionframe.ts";
 import {
   encodeMark,
@@ -13,20 +12,17 @@ import {
   type StreamMark,
 } from "../wire/sessionheads.ts";
 import { GuestDelivery, type GuestSink } from "./guestdelivery.ts";
+import { GuestStream } from "./gueststream.ts";
 import type { GuestView } from "./guestview.ts";
-import type { OutputRoom } from "./outputroom.ts";
 import type { StreamStage } from "./streamprogress.ts";
 import type { GuestAnswers, GuestTargetSetup } from "./targethost.ts";
 
 /** Bytes of a return path that go into one record. */
 const RETURN_BYTES = 64 << 10;
-const NO_PAGES = new Uint8Array(0);
 
 export class GuestTarget implements GuestView {
   readonly name: string;
   readonly number: number;
-  /** Bytes of the stream that have been put together. */
-  streamBytes = 0;
   wireBytes = 0;
   /** Whether the source says nothing more of it: another migration of the guest may follow. */
   isLeft = false;
@@ -36,15 +32,11 @@ export class GuestTarget implements GuestView {
   readonly frameCount = 0;
   readonly handoverMs = undefined;
   readonly doubtMs = undefined;
-  /** Pages that went through the session. */
-  pageCount = 0;
   private readonly answers: GuestAnswers;
-  private readonly checksum: RunningChecksum;
-  private readonly unfolder: StreamUnfolder;
+  private readonly stream: GuestStream;
   private readonly delivery: GuestDelivery;
   private unfolding: Promise<void> = Promise.resolve();
   private readonly creditLimit: number;
-  private readonly room: OutputRoom;
   private receivedBytes = 0;
   private creditedBytes = 0;
   private isPrepared = false;
@@ -57,10 +49,8 @@ export class GuestTarget implements GuestView {
     this.answers = answers;
     this.name = setup.name;
     this.number = setup.number;
-    this.checksum = setup.checksum;
     this.creditLimit = setup.creditBytes;
-    this.room = setup.room;
-    this.unfolder = new StreamUnfolder(setup.name);
+    this.stream = new GuestStream(setup);
     this.delivery = new GuestDelivery({
       delivered: (bytes) => setup.room.give(bytes),
       taken: (streamBytes) => this.credit(streamBytes),
@@ -73,34 +63,64 @@ export class GuestTarget implements GuestView {
     this.delivery.connect(sink);
   }
 
+  /** Bytes of the stream that have been put together. */
+  get streamBytes(): number {
+    return this.stream.streamBytes;
+  }
+
+  /** Pages that went through the session. */
+  get pageCount(): number {
+    return this.stream.pageCount;
+  }
+
   get phase(): StreamStage {
     if (this.streamBytes === 0) return "waiting";
     return this.delivery.withheldBytes > 0 ? "handover" : "memory";
   }
 
-  /** Takes part of the stream; its pages come when they are restored. */
-  batch(batch: SessionBatch, pages: Promise<UnfoldedPages> | undefined): void {
+  /** Takes part of the stream; its pages come when they are restored, but for those absent. */
+  batch(
+    batch: SessionBatch,
+    pages: Promise<UnfoldedPages> | undefined,
+    absent: AbsentPages | undefined,
+  ): void {
     if (!this.isOver) this.receivedBytes += batch.streamBytes;
     const aheadBytes = this.receivedBytes - this.creditedBytes;
     if (aheadBytes > this.creditLimit + MAX_SESSION_STREAM_BYTES) {
       const fault = `${aheadBytes} bytes are under way, ${this.creditLimit} were agreed`;
       this.answers.fail(new PagefoldError("CONNECTION", `session: ${this.name}: ${fault}`));
     }
+    if (absent) this.stream.expect(absent);
     this.inTurn(async () => {
-      const restored = await pages;
+      let restored = await pages;
       try {
-        if (!this.isOver) this.unfold(batch, restored?.pages ?? NO_PAGES, restored?.pageCount ?? 0);
+        const missing = batch.settles && !this.isOver ? this.stream.unsettled(absent) : [];
+        if (missing.length > 0) {
+          // Others need the slab, those among them who bring what we wait for.
+          const copy = restored?.copy();
+          restored?.release();
+          restored = copy;
+          const settled = this.stream.settled(missing);
+          this.answers.urge(missing);
+          await settled;
+        }
+        if (!this.isOver) this.unfold(batch, restored, absent);
       } finally {
         restored?.release();
       }
     });
   }
 
+  /** The content of a name has come; the page is valid during the call. */
+  arrived(name: number, page: Uint8Array, hash: Uint32Array): void {
+    if (!this.isOver) this.stream.arrived(name, page, hash);
+  }
+
   /** The source asks whether the stream so far is the same here. */
   prepare(mark: StreamMark): void {
     this.inTurn(async () => {
       if (this.isOver) return;
-      const found = { streamBytes: this.streamBytes, hash: this.checksum.digest() };
+      const found = { streamBytes: this.streamBytes, hash: this.stream.hash };
       if (found.hash === mark.hash && found.streamBytes === mark.streamBytes) {
         // A hypervisor that fails before must not be found out behind COMMIT. Other guests need
         // the slabs of later turns: so this one does not wait.
@@ -134,7 +154,7 @@ export class GuestTarget implements GuestView {
     this.isLeft = true;
     this.inTurn(async () => {
       if (this.isOver) return;
-      if (!this.delivery.isReleased || mark.hash !== this.checksum.digest()) {
+      if (!this.delivery.isReleased || mark.hash !== this.stream.hash) {
         this.abort(`${this.name}: the stream has ended, but is not complete`);
         return;
       }
@@ -205,6 +225,7 @@ export class GuestTarget implements GuestView {
   private finish(reason?: string): void {
     if (this.isOver) return;
     this.isOver = true;
+    this.stream.giveUp();
     this.answers.over(this, reason);
   }
 
@@ -221,17 +242,16 @@ export class GuestTarget implements GuestView {
     this.unfolding = this.unfolding.then(action).catch((error) => this.answers.fail(error));
   }
 
-  private unfold(batch: SessionBatch, pages: Uint8Array, pageCount: number): void {
-    const bytes = this.room.take(batch.streamBytes);
-    const length = this.unfolder.unfold(batch.script, pages, pageCount, bytes);
-    if (length !== bytes.length) {
-      const reason = `a batch of ${bytes.length} bytes has ${length}`;
-      throw new PagefoldError("DAMAGED", `session: ${this.name}: ${reason}`);
+  private unfold(
+    batch: SessionBatch,
+    restored: UnfoldedPages | undefined,
+    absent: AbsentPages | undefined,
+  ): void {
+    for (const part of this.stream.unfold(batch, restored, absent)) {
+      this.delivery.take(part.bytes, batch.isWithheld, part.streamBytes);
     }
-    this.streamBytes += length;
-    this.pageCount += pageCount;
-    this.checksum.update(bytes);
-    this.delivery.take(bytes, batch.isWithheld);
+    const dropped = this.stream.takeDropped();
+    if (dropped.length > 0) this.answers.cancel(dropped);
   }
 
   private credit(streamBytes: number): void {

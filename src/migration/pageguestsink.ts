@@ -6,7 +6,7 @@ import { PAGE_BYTES } from "../core/page.ts";
 import type { PageSink } from "../image/image.ts";
 import { PageStreamReader, type PagesEvent } from "../qemu/pagestreamreader.ts";
 import { encodeShut } from "../qemu/returnpath.ts";
-import type { GuestReturns } from "./gangtarget.ts";
+import type { GuestReturns } from "./gangtargetapi.ts";
 import type { GuestSink } from "./guestdelivery.ts";
 
 /** Whoever takes a guest at the target: the calls come one after another. */

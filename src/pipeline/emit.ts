@@ -10,6 +10,7 @@ import {
   RUN_BYTES,
   RUN_DELTA,
   RUN_EQUAL,
+  RUN_NAMED,
   RUN_STORED,
   RUN_UNIFORM,
   RUN_ZERO,
@@ -122,6 +123,9 @@ function addRun(
       break;
     case RUN_DELTA:
       runs.push({ kind: RecordKind.DELTA, length });
+      break;
+    case RUN_NAMED:
+      runs.push({ kind: RecordKind.SKIP, length });
       break;
     case RUN_EQUAL: {
       const state = view.getUint32(at + 12, true);

@@ -6,6 +6,7 @@ import { Scope } from "../dedup/scope.ts";
 import { ENTROPY_TABLE_BYTES, fillEntropyTable } from "../kernels/entropy.ts";
 import type { LevelParameters } from "./level.ts";
 import type { PreviousOf } from "./match.ts";
+import { PageNamer, type PageNames } from "./namer.ts";
 import type { PageObserver } from "./observer.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { PagesOutput } from "./pipelineparts.ts";
@@ -39,12 +40,15 @@ export interface FoldPartsOptions {
   readonly previousOf?: PreviousOf | undefined;
   /** Looks at all pages. */
   readonly observer?: PageObserver | undefined;
+  /** What other hosts send, and the key of the digests by which it is known. */
+  readonly names?: { readonly known: PageNames; readonly digestKey: Uint8Array } | undefined;
 }
 
 export interface FoldParts {
   readonly slabs: SlabPool;
   readonly scope: Scope;
   readonly pipeline: Pipeline;
+  readonly namer: PageNamer | undefined;
   /** Bytes of clusters that are kept in memory. */
   readonly ringBytes: number;
   /** After `pipeline.drain`: gives everything back. */
@@ -71,19 +75,21 @@ export function openFoldParts(resources: EngineResources, options: FoldPartsOpti
   const { observer } = options;
   const table = observer && arena.reserve(ENTROPY_TABLE_BYTES, "entropy");
   if (table) fillEntropyTable(arena.words.subarray(table.ptr / 4));
+  const { names } = options;
+  const namer = names && new PageNamer(resources, scope, names.digestKey, names.known);
   const observed = observer && table && { observer, tablePtr: table.ptr };
-  const pipeline = new Pipeline(
-    { arena, kernels, pool, slabs, scope, output, level, clusterFd, ringBytes, anchors, observed },
-    previousOf,
-  );
+  const parts = { arena, kernels, pool, slabs, scope, output, level, clusterFd, ringBytes };
+  const pipeline = new Pipeline({ ...parts, anchors, observed, namer }, previousOf);
   return {
     slabs,
     scope,
     pipeline,
+    namer,
     ringBytes,
     close() {
       pipeline.close();
       scope.close();
+      namer?.close();
       if (table) arena.release(table);
       slabs.close();
     },

@@ -83,7 +83,10 @@ export class Pipeline {
     const seen = this.history.ready(batch.ordinal);
     const matched = Promise.all([surveyed, this.matched, seen]).then(() => this.match(flight));
     this.matched = matched;
-    const encoded = matched.then((listed) => this.encode(flight, listed));
+    const encoded = matched.then(async (listedCount) => {
+      await this.name(batch);
+      return this.encode(flight, listedCount);
+    });
     const emitted = Promise.all([encoded, this.emitted]).then(([clusters]) =>
       this.emit(batch, clusters, listener),
     );
@@ -167,6 +170,12 @@ export class Pipeline {
     return listedCount;
   }
 
+  private async name(batch: Batch): Promise<void> {
+    const named = this.parts.namer?.name(batch, this.previousOf);
+    if (named) this.watch(named);
+    await named;
+  }
+
   private async encode(flight: InFlight, listedCount: number): Promise<EncodedCluster[]> {
     const { arena, scope, output, level } = this.parts;
     const { slabPtr, frames, source } = flight.batch;
@@ -200,7 +209,7 @@ export class Pipeline {
     const body = arena.at(clustersPtr, storedBytes);
     // What is kept in memory is not sealed.
     this.history.keep(batch.ordinal, encoded, firstCluster, clustersPtr);
-    const place = output.pages(emitted.head, body, emitted.fingerprints);
+    const place = output.pages(emitted.head, body, emitted.fingerprints, batch);
     this.anchors.keep(batch);
     if (clusterFd !== undefined) {
       clusters.forEach(({ byteOffset, byteLength }, i) => {

@@ -6,7 +6,9 @@ import type { Kernels } from "../kernels/abi.ts";
 import type { WorkPool } from "../pool/pool.ts";
 import type { PagesHead } from "../wire/records.ts";
 import type { AnchorSize } from "./anchorlag.ts";
+import type { Batch } from "./batch.ts";
 import type { LevelParameters } from "./level.ts";
+import type { PageNamer } from "./namer.ts";
 import type { PageObserver } from "./observer.ts";
 import type { SlabPool } from "./slabs.ts";
 
@@ -22,7 +24,7 @@ export interface PagesOutput {
    * clusters are sealed that happens in place: the head counts the tags, and so does the body,
    * which has them as room behind the last cluster.
    */
-  pages(head: PagesHead, body: Uint8Array, fingerprints: Uint8Array): PagesPlace;
+  pages(head: PagesHead, body: Uint8Array, fingerprints: Uint8Array, batch: Batch): PagesPlace;
 }
 
 export interface PagesPlace {
@@ -43,6 +45,8 @@ export interface PipelineParts {
   /** Without one, bytes of memory for clusters of sources that cannot be read again. */
   readonly ringBytes: number;
   readonly anchors: AnchorSize;
+  /** Where other hosts may have sent pages already. */
+  readonly namer?: PageNamer | undefined;
   /** Looks at all pages, for which workers need a table of src/kernels/entropy.ts. */
   readonly observed?: { readonly observer: PageObserver; readonly tablePtr: number } | undefined;
 }

@@ -4,16 +4,23 @@ import type { Arena } from "../core/arena.ts";
 import { PagefoldError } from "../core/errors.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import { slabPart } from "../core/slab.ts";
+import type { UnfoldTask } from "../pool/task.ts";
 import { SPAN_BYTES, Span } from "../pool/unfoldtask.ts";
 import { type ClusterEntry, type PagesHead, RecordKind, type Run } from "../wire/records.ts";
+import { readPageHashes } from "./pagehashes.ts";
 import { type EngineResources, slabCount } from "./resources.ts";
 import { SlabPool } from "./slabs.ts";
 import { SlotRing } from "./slotring.ts";
 
 /** The pages of a batch, in linear memory until `release`. */
 export interface UnfoldedPages {
+  readonly slabPtr: number;
   readonly pages: Uint8Array;
   readonly pageCount: number;
+  /** Hashes of the pages (pagehashes.ts), where they were surveyed. */
+  readHashes(into: Uint32Array): void;
+  /** The same in memory of its own. */
+  copy(): UnfoldedPages;
   release(): void;
 }
 
@@ -21,11 +28,16 @@ export class BatchUnfolder {
   private readonly resources: EngineResources;
   private readonly slabs: SlabPool;
   private readonly slots: SlotRing;
+  private readonly hasNames: boolean;
   private readonly running = new Set<Promise<unknown>>();
 
-  /** Keeps `slotBytes` of clusters, as was agreed with the source. LIMIT when there is no room. */
-  constructor(resources: EngineResources, slotBytes: number) {
+  /**
+   * Keeps `slotBytes` of clusters, as was agreed with the source. LIMIT when there is no room. Where
+   * pages may come by name (SKIP), they are left out and all others are surveyed.
+   */
+  constructor(resources: EngineResources, slotBytes: number, hasNames = false) {
     this.resources = resources;
+    this.hasNames = hasNames;
     const { arena, pool } = resources;
     const { slabs, slots } = arena.allOrNothing(() => ({
       slabs: new SlabPool(arena, slabCount(pool.threads)),
@@ -54,14 +66,20 @@ export class BatchUnfolder {
     }
     await this.slots.put(body, head.clusters);
     const slabPtr = await this.slabs.lease();
-    const spanCount = writeSpans(this.resources.arena, slabPtr, head);
-    const { places } = this.slots;
-    const task = { kind: "unfold", slabPtr, spanCount, places } as const;
-    const unfolded = this.unfold(task, head.frameCount);
-    this.running.add(unfolded);
-    const forget = (): void => void this.running.delete(unfolded);
-    unfolded.then(forget, forget);
-    return { unfolded };
+    const spanCount = writeSpans(this.resources.arena, slabPtr, head, this.hasNames);
+    return { unfolded: this.begin(slabPtr, spanCount, head.frameCount, this.hasNames) };
+  }
+
+  /** Restores pages of slots; one call of this or `take` at a time. Resolves when it has begun. */
+  async pick(
+    slots: readonly (readonly [cluster: number, item: number])[],
+  ): Promise<{ picked: Promise<UnfoldedPages> }> {
+    const slabPtr = await this.slabs.lease();
+    const { words } = this.resources.arena;
+    slots.forEach(([cluster, item], i) => {
+      writeSpan(words, slabPtr, i, Span.SLOT, 1, cluster, item);
+    });
+    return { picked: this.begin(slabPtr, slots.length, slots.length, false) };
   }
 
   /** Clusters below `firstKept` will not be named by later batches. */
@@ -77,15 +95,24 @@ export class BatchUnfolder {
     this.slabs.close();
   }
 
-  private async unfold(
-    task: {
-      readonly kind: "unfold";
-      slabPtr: number;
-      spanCount: number;
-      places: SlotRing["places"];
-    },
+  private begin(
+    slabPtr: number,
+    spanCount: number,
     pageCount: number,
+    isSurveyed: boolean,
   ): Promise<UnfoldedPages> {
+    const { places } = this.slots;
+    const unfolded = this.unfold(
+      { kind: "unfold", slabPtr, spanCount, places, isSurveyed },
+      pageCount,
+    );
+    this.running.add(unfolded);
+    const forget = (): void => void this.running.delete(unfolded);
+    unfolded.then(forget, forget);
+    return unfolded;
+  }
+
+  private async unfold(task: UnfoldTask, pageCount: number): Promise<UnfoldedPages> {
     const { arena, pool } = this.resources;
     const { slabPtr } = task;
     try {
@@ -96,20 +123,25 @@ export class BatchUnfolder {
       throw error;
     }
     const pages = arena.at(slabPart(slabPtr, "pages"), pageCount * PAGE_BYTES);
-    return { pages, pageCount, release: () => this.slabs.release(slabPtr) };
+    const release = (): void => this.slabs.release(slabPtr);
+    const readHashes = (into: Uint32Array): void => {
+      readPageHashes(arena, slabPtr, pageCount, into);
+    };
+    const copy = (): UnfoldedPages => {
+      const hashes = new Uint32Array(pageCount * 2);
+      readHashes(hashes);
+      const own = { pages: pages.slice(), release: () => undefined };
+      return { slabPtr, pageCount, copy, ...own, readHashes: (into) => into.set(hashes) };
+    };
+    return { slabPtr, pages, pageCount, readHashes, copy, release };
   }
 }
 
 /** Says for the worker what the pages are made of; returns the spans. Counts were checked. */
-function writeSpans({ words }: Arena, slabPtr: number, head: PagesHead): number {
+function writeSpans({ words }: Arena, slabPtr: number, head: PagesHead, hasNames: boolean): number {
   let count = 0;
-  const span = (kind: number, pages: number, a: number, b: number): void => {
-    const at = (slabPart(slabPtr, "runs") + count++ * SPAN_BYTES) / 4;
-    words[at] = kind;
-    words[at + 1] = pages;
-    words[at + 2] = a;
-    words[at + 3] = b;
-  };
+  const span = (kind: number, pages: number, a: number, b: number): void =>
+    writeSpan(words, slabPtr, count++, kind, pages, a, b);
   const plain = new ItemWalk(head, false);
   const deltas = new ItemWalk(head, true);
   const slot = (pages: number, cluster: number, item: number): void =>
@@ -131,11 +163,24 @@ function writeSpans({ words }: Arena, slabPtr: number, head: PagesHead): number 
       case RecordKind.DUPLICATE:
         slot(run.length, run.cluster, run.item);
         break;
+      case RecordKind.SKIP:
+        if (!hasNames) refuse(run);
+        span(Span.WORD, run.length, 0, 0);
+        break;
       default:
         refuse(run);
     }
   }
   return count;
+}
+
+function writeSpan(
+  words: Uint32Array,
+  slabPtr: number,
+  index: number,
+  ...span: readonly [kind: number, pages: number, a: number, b: number]
+): void {
+  words.set(span, (slabPart(slabPtr, "runs") + index * SPAN_BYTES) / 4);
 }
 
 /** Goes through the items of a batch's clusters of one kind. */

@@ -145,6 +145,8 @@ export interface UnfoldTask {
   /** Spans in the slab. */
   readonly spanCount: number;
   readonly places: PlacesRegion;
+  /** Whether the pages are to be surveyed as well. */
+  readonly isSurveyed?: boolean | undefined;
   /** Of an archive that was made against one; sessions have none. */
   readonly base?: RestoreBase | undefined;
 }

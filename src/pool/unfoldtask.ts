@@ -7,6 +7,7 @@ import { slabPart } from "../core/slab.ts";
 import { openBaseReader } from "./basereader.ts";
 import { wideAt } from "./restorerun.ts";
 import { type ReferenceSources, readSlot } from "./slot.ts";
+import { surveyPages } from "./surveytask.ts";
 import type { TaskContext, TaskResults, UnfoldTask } from "./task.ts";
 
 // A span of pages, in the slab's part of runs (u32):
@@ -29,6 +30,10 @@ export function runUnfold(context: TaskContext, task: UnfoldTask): TaskResults["
     else if (words[span] === Span.BASE) base?.(wideAt(words, span + 2), pages, target);
     else repeatWord(bytes, words, span, target, end);
     target = end;
+  }
+  if (task.isSurveyed) {
+    const pages = slabPart(task.slabPtr, "pages");
+    surveyPages(context, task.slabPtr, pages, 0, (target - pages) / PAGE_BYTES);
   }
   return {};
 }

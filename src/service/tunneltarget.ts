@@ -1,7 +1,8 @@
 // The target of a tunnel: waits for a source, and gives each guest of its gang to the QEMU that
 // waits for it at a unix socket.
 import { PagefoldError, reasonOf } from "../core/errors.ts";
-import { type GuestReturns, serveGang } from "../migration/gangtarget.ts";
+import { serveGang } from "../migration/gangtarget.ts";
+import type { GuestReturns } from "../migration/gangtargetapi.ts";
 import type { GuestSink } from "../migration/guestdelivery.ts";
 import type { EngineResources } from "../pipeline/resources.ts";
 import { parseAddress, refuseUnprotected } from "../transport/address.ts";

@@ -27,8 +27,8 @@ describe("a target", () => {
       expect(lineOf(await peer.serving)).toMatch(line);
     }
     const newer = new SourcePeer(resources);
-    newer.send(SessionType.HELLO, 0, Uint8Array.of(2, 0, 0, 0, 0));
-    expect(lineOf(await newer.serving)).toMatch(/version 2 of the session, this is version 1$/);
+    newer.send(SessionType.HELLO, 0, Uint8Array.of(3, 0, 0, 0, 0));
+    expect(lineOf(await newer.serving)).toMatch(/version 3 of the session, this is version 2$/);
     const rude = new SourcePeer(resources);
     rude.bytes(0, [1]);
     expect(lineOf(await rude.serving)).toMatch(/it does not begin with HELLO$/);

@@ -19,7 +19,7 @@ interface Made {
 function make(random: ReturnType<typeof seededRandom>, ordinal: number): Made {
   const hot = () => (random.int(3) ? random.int(30) : random.int(FRAMES));
   const frames = Uint32Array.from({ length: 1 + random.int(20) }, hot);
-  const list = new GuestFrames(frames.length, frames);
+  const list = new GuestFrames(frames.length, frames, false);
   const source = { name: "web", image: 0, file: undefined };
   return {
     batch: { ordinal, source, frames: list, slabPtr: 0 },
