@@ -30,6 +30,8 @@ export interface StreamShape {
   /** Whether a description follows the devices. Default: true. */
   hasDescription?: boolean;
   hasReturnPath?: boolean;
+  /** Whether XBZRLE is on. Default: true. */
+  hasPatches?: boolean;
   /** Write the fields of x-ignore-shared and of huge pages behind each block. */
   hasAddresses?: boolean;
   hasPageSizes?: boolean;
@@ -167,7 +169,12 @@ export class StreamMaker {
 }
 
 /** Records of one part: runs and jumps, in all blocks. */
-function records(maker: StreamMaker, random: SeededRandom, count: number): void {
+function records(
+  maker: StreamMaker,
+  random: SeededRandom,
+  count: number,
+  hasPatches: boolean,
+): void {
   const contents = [random.bytes(4096), new Uint8Array(4096).fill(7), random.bytes(4096)];
   for (let left = count; left > 0; ) {
     const block = random.int(maker.blocks.length);
@@ -176,7 +183,8 @@ function records(maker: StreamMaker, random: SeededRandom, count: number): void 
     const length = Math.min(1 + random.int(12), pages - first, left);
     const kind = random.int(6);
     for (let page = first; page < first + length; page++) {
-      if (kind === 0) maker.record("xbzrle", block, page, random.bytes(1 + random.int(300)));
+      if (kind === 0 && hasPatches)
+        maker.record("xbzrle", block, page, random.bytes(1 + random.int(300)));
       else if (kind < 3) maker.record("zero", block, page);
       else maker.record("page", block, page, contents[random.int(contents.length)]);
     }
@@ -201,7 +209,7 @@ export function makeStream(random: SeededRandom, shape: StreamShape = {}): MadeS
   );
   const round = (type: 2 | 3) => {
     maker.part(type);
-    records(maker, random, random.int(recordsPerRound + 1));
+    records(maker, random, random.int(recordsPerRound + 1), shape.hasPatches !== false);
     maker.endOfPart().footer();
   };
   for (let i = 0; i < rounds; i++) round(2);
