@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    exclude: ["test/{vm,zstd,tools,browser,shells}/**"],
+    exclude: ["test/{vm,zstd,tools,browser,shells,redis}/**"],
     // Without a word it leaves a processor idle: of two, half of the machine.
     maxWorkers: "100%",
     testTimeout: 60_000,

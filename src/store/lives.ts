@@ -1,7 +1,7 @@
 // How long what racks share lives, wherever it is kept. Entries of the index go before the pages
 // they speak of: a look-up that says "stored" is believed for a while.
 
-/** An index entry, from when it was made; not longer, a little shorter where entries share a key. */
+/** An index entry, from when it was made; a little shorter where entries share a key. */
 export const ENTRY_LIFE_MS = 10 * 60_000;
 /** A page in the store of a rack. */
 export const PAGE_LIFE_MS = 20 * 60_000;

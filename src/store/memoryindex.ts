@@ -127,7 +127,8 @@ export class MemoryIndex implements RackIndex {
     entry.wantedAt = now;
     const wanted = this.sessions.get(entry.token)?.wanted;
     if (wanted && wanted.length < MAX_WANTS) {
-      wanted.push({ digest: digest.slice(), handle: entry.handle });
+      // A copy even of a Buffer, whose slice() is a view.
+      wanted.push({ digest: new Uint8Array(digest), handle: entry.handle });
     }
   }
 

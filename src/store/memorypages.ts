@@ -42,7 +42,8 @@ export class MemoryPages implements PageStore {
         throw new PagefoldError("LIMIT", `rack store: full, it holds ${held}`);
       }
       this.byteLength += bytes.length;
-      this.pages.set(name, { bytes: bytes.slice(), until });
+      // A copy even of a Buffer, whose slice() is a view.
+      this.pages.set(name, { bytes: new Uint8Array(bytes), until });
     }
   }
 

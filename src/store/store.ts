@@ -30,7 +30,7 @@ export interface ClaimAnswer {
   readonly wants: Wants;
 }
 
-/** One session of a source host with a target rack. All calls are batches; each is a sign of life. */
+/** One session of a source host with a target rack. Calls are batches, each a sign of life. */
 export interface IndexMember {
   /** Fencing token, larger than that of any session before. */
   readonly token: number;
