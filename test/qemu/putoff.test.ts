@@ -5,6 +5,7 @@ import { ByteWriter } from "../../src/core/bytes.ts";
 import { StreamFolder } from "../../src/qemu/folder.ts";
 import { MAX_PUT_OFF_PAGES, PutOffPages } from "../../src/qemu/putoff.ts";
 import { Step } from "../../src/qemu/script.ts";
+import { StreamProof } from "../../src/qemu/streamproof.ts";
 import { StreamUnfolder } from "../../src/qemu/unfolder.ts";
 import { loadStream } from "../oracle/qemuloader.ts";
 import { proofOfSource, unfoldDeferred } from "../support/deferred.ts";
@@ -203,14 +204,16 @@ describe("pages that are put off", () => {
       absent.pages.push(page);
       absent.names.push(page);
     }
+    const hashes = { words: new Uint32Array(1024), from: 0, stride: 2 };
     expectTotal(batch.script, (steps) => {
       room.fill(0xa5);
-      const unfolder = new StreamUnfolder("web");
+      const passed = { update: () => undefined, digest: () => 0n };
+      const unfolder = new StreamUnfolder("web", { proof: new StreamProof("web", passed) });
       for (const name of absent.names) if (random.int(4) === 0) unfolder.putOff.expect(name);
       unfolder.putOff.arrived(0, PAGE, HASH, 0);
       try {
         for (let turn = 0; turn < 2; turn++) {
-          unfolder.unfold(steps, batch.pages, length, into, { absent });
+          unfolder.unfold(steps, batch.pages, length, into, { absent, hashes });
           for (const name of absent.names) unfolder.putOff.arrived(name, PAGE, HASH, 0);
           unfolder.putOff.takePieces();
         }

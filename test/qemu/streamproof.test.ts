@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { StreamFolder } from "../../src/qemu/folder.ts";
 import { StreamProof } from "../../src/qemu/streamproof.ts";
 import { StreamUnfolder } from "../../src/qemu/unfolder.ts";
+import { type ProofRecord, proofOf as slowProofOf } from "../oracle/streamproof.ts";
 import { passedBytes, proofOfSource } from "../support/deferred.ts";
 import { foldAll } from "../support/qemufold.ts";
 import { makeStream, StreamMaker } from "../support/qemustream.ts";
@@ -51,6 +52,39 @@ function flipped(bytes: Uint8Array, at = random.int(bytes.length)): Uint8Array {
 }
 
 describe("stream proof", () => {
+  it("is what the norm says", () => {
+    const passed = passedBytes();
+    const proof = new StreamProof("web", passed);
+    const records: ProofRecord[] = [];
+    for (let i = 0; i < 400; i++) {
+      const block = random.int(2) * 4095;
+      const at = random.int(8) === 0 ? random.int(2 ** 40) : random.int(40);
+      const place = { block, page: at };
+      const kind = random.int(4);
+      if (kind === 0) {
+        proof.zeros(block, at, 1);
+        records.push({ kind: "zero", ...place });
+      } else if (kind === 1) {
+        const payload = random.bytes(random.int(9));
+        proof.xbzrle(block, at, payload.length);
+        const cut = random.int(payload.length + 1);
+        proof.verbatim(payload, 0, cut);
+        proof.verbatim(payload, cut, payload.length);
+        records.push({ kind: "xbzrle", ...place, payload });
+      } else {
+        const none = random.int(4) === 0;
+        const words = Uint32Array.of(
+          none ? 0 : random.int(2 ** 32),
+          none ? 0 : random.int(2 ** 32),
+        );
+        proof.page(block, at, words, 0);
+        records.push({ kind: "page", ...place, low: words[0], high: words[1] });
+      }
+      proof.verbatim(DEVICE, 0, random.int(50));
+      if (i % 20 === 0) expect(proof.digest()).toBe(slowProofOf(passed.digest(), records));
+    }
+  });
+
   it("is the same however a stream is cut, with marks and without", () => {
     for (const isPostcopy of [false, true]) {
       const { bytes } = makeStream(random, { isPostcopy });
