@@ -7,6 +7,8 @@ import type { Clock } from "./adaptiverate.ts";
 const FAILURES = 3;
 /** How long it is. */
 const REST_MS = 5000;
+/** Why a limit ends; without a reason each abort would make an error with a stack. */
+const ANSWERED = "answered";
 
 export interface BoundedCallsOptions {
   readonly clock: Clock;
@@ -73,7 +75,7 @@ export class BoundedCalls {
     const outcome = await Promise.race([answered, this.limit(limit.signal)]);
     isOver = true;
     this.waits.delete(limit);
-    limit.abort();
+    limit.abort(ANSWERED);
     if (isProbe) this.isProbing = false;
     if (outcome === "failed" || this.isClosed) return undefined;
     if (outcome !== undefined) {
@@ -87,7 +89,7 @@ export class BoundedCalls {
   /** Ends all calls; those that come are not made. */
   close(): void {
     this.isClosed = true;
-    for (const wait of this.waits) wait.abort();
+    for (const wait of this.waits) wait.abort(ANSWERED);
   }
 
   /** So that a call that throws at once is no different. */

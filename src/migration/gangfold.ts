@@ -6,10 +6,11 @@ import { BATCH_PAGES, slabPart } from "../core/slab.ts";
 import type { Batch, FoldSource } from "../pipeline/batch.ts";
 import { type FoldParts, type FoldPartsOptions, openFoldParts } from "../pipeline/fold.ts";
 import type { LevelParameters } from "../pipeline/level.ts";
-import { readPageHashes } from "../pipeline/pagehashes.ts";
 import type { PagesPlace } from "../pipeline/pipelineparts.ts";
 import { plainEntry } from "../pipeline/plainentry.ts";
 import type { EngineResources } from "../pipeline/resources.ts";
+import { slabHashes } from "../pipeline/surveyed.ts";
+import { NO_HASHES, type PageHashes } from "../qemu/streamproof.ts";
 import type { RateLimit } from "../transport/rate.ts";
 import { emptyCounts } from "../wire/imagehead.ts";
 import type { PagesHead } from "../wire/records.ts";
@@ -55,7 +56,6 @@ export class GangFold {
   private readonly level: AdaptiveLevel;
   private readonly parts: FoldParts;
   readonly rack: RackSource | undefined;
-  private readonly hashes = new Uint32Array(BATCH_PAGES * 2);
   private readonly sources = new WeakMap<FoldedGuest, GuestPages>();
   /** Batches with pages that have been added and not emitted, in order. */
   private readonly pending: SentBatch[] = [];
@@ -126,7 +126,7 @@ export class GangFold {
     if (batch.pageCount === 0) {
       guest.entries.forget(this.batchCount - 1, forgotten);
       this.forget(batch.slabPtr);
-      this.behindAll(() => this.sendBatch({ guest, batch }, undefined));
+      this.behindAll(() => this.sendBatch({ guest, batch }, NO_HASHES));
       return;
     }
     const ordinal = this.batchCount++;
@@ -210,23 +210,21 @@ export class GangFold {
     if (!next) throw new Error("a batch was emitted that nobody has added");
     this.output.clusterCount += pages.clusters.length;
     this.level.observe(this.sessionOutput.isWaiting);
-    const { proof } = next.guest;
-    if (proof) {
-      readPageHashes(this.resources.arena, batch.slabPtr, batch.frames.length, this.hashes);
-    }
     const names = this.parts.namer?.take(batch.ordinal);
-    return { bodyOffset: 0, written: this.sendBatch(next, { pages, names }, body) };
+    const hashes = slabHashes(this.resources.arena, batch.slabPtr);
+    return { bodyOffset: 0, written: this.sendBatch(next, hashes, { pages, names }, body) };
   }
 
   private sendBatch(
     { guest, batch, answers }: SentBatch,
-    content: { readonly pages: PagesHead; readonly names: Uint8Array | undefined } | undefined,
+    hashes: PageHashes,
+    content?: { readonly pages: PagesHead; readonly names: Uint8Array | undefined },
     body?: Uint8Array,
   ): Promise<void> {
     const { streamBytes, isWithheld, settles } = batch;
     const { firstKept } = this.parts.pipeline;
     const script = batch.script.take();
-    guest.proof?.play(script, { words: this.hashes, from: 0, stride: 2 });
+    guest.proof?.play(script, hashes);
     const part = { streamBytes, isWithheld, firstKept, script, settles, answers };
     const head = encodeSessionBatch({ ...part, pages: content?.pages, names: content?.names });
     guest.wireBytes += head.length + (body?.length ?? 0);

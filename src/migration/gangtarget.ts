@@ -43,23 +43,22 @@ export async function serveGang(
   const link = new SessionLink(connection, resources.checksum, times);
   let unfolder: BatchUnfolder | undefined;
   let target: GangTarget | undefined;
+  let rack: RackTarget | undefined;
   try {
     const first = await link.next();
     if (first?.type !== SessionType.HELLO) throw lost(link, "it does not begin with HELLO");
     const hello = decodeHello(first);
+    const hasNames = hello.rack !== undefined;
+    const found = hello.rack && (await options.rack?.(hello.rack));
+    const tell = (type: SessionType, head: Uint8Array): void =>
+      void link.send(type, 0, head).catch(() => undefined);
+    rack = found && new RackTarget(resources, found, tell);
     const free = Math.floor(BatchUnfolder.slotBytesWithin(resources) * SLOT_SHARE);
     const slotBytes = Math.min(hello.slotBytes, free);
-    const hasNames = hello.rack !== undefined;
-    const rack = hello.rack && (await options.rack?.(hello.rack));
-    const unfolds = new BatchUnfolder(resources, slotBytes, hasNames);
-    unfolder = unfolds;
-    target = new GangTarget(link, options, unfolds, hello);
-    if (rack) {
-      const tell = (type: SessionType, head: Uint8Array): void =>
-        void link.send(type, 0, head).catch(() => undefined);
-      target.rack = new RackTarget(resources, unfolds, rack, tell);
-    }
-    await target.answer(slotBytes, hasNames ? encodeText(rack?.name ?? "") : undefined);
+    unfolder = new BatchUnfolder(resources, slotBytes, hasNames);
+    rack?.attach(unfolder);
+    target = new GangTarget(link, options, unfolder, hello, rack);
+    await target.answer(slotBytes, hasNames ? encodeText(found?.name ?? "") : undefined);
     await target.follow();
     link.end();
     await link.closed;
@@ -68,7 +67,7 @@ export async function serveGang(
     await Promise.all([link.closed, target?.handedOver()]);
     throw error;
   } finally {
-    await target?.rack?.close();
+    await rack?.close();
     await unfolder?.close();
   }
 }
@@ -76,7 +75,7 @@ export async function serveGang(
 const encodeText = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 class GangTarget {
-  rack: RackTarget | undefined;
+  private readonly rack: RackTarget | undefined;
   private readonly link: SessionLink;
   private readonly options: GangTargetOptions;
   private readonly unfolder: BatchUnfolder;
@@ -92,11 +91,13 @@ class GangTarget {
     options: GangTargetOptions,
     unfolder: BatchUnfolder,
     hello: Hello,
+    rack: RackTarget | undefined,
   ) {
     this.link = link;
     this.options = options;
     this.unfolder = unfolder;
     this.hello = hello;
+    this.rack = rack;
   }
 
   /** Agrees to the session, or refuses it with a reason. */

@@ -1,10 +1,9 @@
 // The stream of one guest at the target, put together from batches, and what is proven of it. Where
 // pages come by name, it goes on without those that are absent, and knows when none is.
 import { PagefoldError } from "../core/errors.ts";
-import { BATCH_PAGES } from "../core/slab.ts";
 import type { UnfoldedPages } from "../pipeline/unfold.ts";
 import type { AbsentPages } from "../qemu/absentpages.ts";
-import { StreamProof } from "../qemu/streamproof.ts";
+import { NO_HASHES, StreamProof } from "../qemu/streamproof.ts";
 import { StreamUnfolder } from "../qemu/unfolder.ts";
 import type { RunningChecksum } from "../wire/checksum.ts";
 import type { SessionBatch } from "../wire/sessionheads.ts";
@@ -29,7 +28,6 @@ export class GuestStream {
   /** Undefined where the stream has to be, byte for byte, that of the source. */
   private readonly proof: StreamProof | undefined;
   private readonly unfolder: StreamUnfolder;
-  private readonly hashes = new Uint32Array(BATCH_PAGES * 2);
   /** Names that are waited for, and what to do when all have come. */
   private missing = new Set<number>();
   private settle: () => void = () => undefined;
@@ -55,9 +53,9 @@ export class GuestStream {
     for (let i = 0; i < names.length; i++) this.unfolder.putOff.expect(names[i]);
   }
 
-  /** The content of a name has come; the page is valid during the call. */
-  arrived(name: number, page: Uint8Array, hash: Uint32Array): void {
-    this.unfolder.putOff.arrived(name, page, hash, 0);
+  /** The content of a name has come, valid during the call; its hash stands in `words` at `at`. */
+  arrived(name: number, page: Uint8Array, words: Uint32Array, at: number): void {
+    this.unfolder.putOff.arrived(name, page, words, at);
     if (this.missing.delete(name) && this.missing.size === 0) this.settle();
   }
 
@@ -87,9 +85,8 @@ export class GuestStream {
     const { streamBytes, script } = batch;
     const { pages = NO_PAGES, pageCount = 0 } = restored ?? {};
     const { proof, unfolder } = this;
-    if (proof) restored?.readHashes(this.hashes);
     const bytes = this.room.take(proof ? StreamUnfolder.roomFor(streamBytes) : streamBytes);
-    const hashes = { words: this.hashes, from: 0, stride: 2 };
+    const hashes = restored?.hashes ?? NO_HASHES;
     const beside = { ...(absent ? { absent } : {}), ...(proof ? { hashes } : {}) };
     const length = unfolder.unfold(script, pages, pageCount, bytes, beside);
     if (unfolder.streamBytes !== streamBytes) {

@@ -111,9 +111,9 @@ export class GuestTarget implements GuestView {
     });
   }
 
-  /** The content of a name has come; the page is valid during the call. */
-  arrived(name: number, page: Uint8Array, hash: Uint32Array): void {
-    if (!this.isOver) this.stream.arrived(name, page, hash);
+  /** The content of a name has come, valid during the call; its hash stands in `words` at `at`. */
+  arrived(name: number, page: Uint8Array, words: Uint32Array, at: number): void {
+    if (!this.isOver) this.stream.arrived(name, page, words, at);
   }
 
   /** The source asks whether the stream so far is the same here. */

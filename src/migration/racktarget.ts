@@ -6,7 +6,7 @@ import { copyBytes } from "../core/copy.ts";
 import { PagefoldError } from "../core/errors.ts";
 import { DIGEST_BYTES, PAGE_BYTES } from "../core/page.ts";
 import { BATCH_PAGES, slabPart } from "../core/slab.ts";
-import { readPageHashes } from "../pipeline/pagehashes.ts";
+import { SURVEY_RECORD_BYTES } from "../kernels/abi.ts";
 import type { EngineResources } from "../pipeline/resources.ts";
 import { SlabPool } from "../pipeline/slabs.ts";
 import type { BatchUnfolder, UnfoldedPages } from "../pipeline/unfold.ts";
@@ -31,34 +31,32 @@ export interface RackTargetOptions {
 export class RackTarget {
   readonly pages: RackPages;
   private readonly resources: EngineResources;
-  private readonly unfolder: BatchUnfolder;
+  private unfolder: BatchUnfolder | undefined;
   /** Where pages are checked against their digests. */
   private readonly slabs: SlabPool;
   private readonly key: Region;
   private readonly guests = new Map<number, GuestTarget>();
   private nameCount = 0;
-  private readonly hashSlabPtr: number;
-  private readonly hash = new Uint32Array(2);
+  /** A page whose hash is wanted, and what is found of it. */
+  private readonly page: Region;
   private readonly running = new Set<Promise<unknown>>();
 
   constructor(
     resources: EngineResources,
-    unfolder: BatchUnfolder,
     options: RackTargetOptions,
     tell: (type: SessionType, head: Uint8Array) => void,
   ) {
     this.resources = resources;
-    this.unfolder = unfolder;
     const { arena } = resources;
     const taken = arena.allOrNothing(() => ({
-      // One to check pages in, one for the hash of a page.
-      slabs: new SlabPool(arena, 2),
+      slabs: new SlabPool(arena, 1),
+      page: arena.reserve(2 * PAGE_BYTES, "a page"),
       key: arena.reserve(options.digestKey.length, "the key of digests"),
     }));
     this.slabs = taken.slabs;
     this.key = taken.key;
     arena.bytes.set(options.digestKey, this.key.ptr);
-    this.hashSlabPtr = this.slabs.tryLease() as number;
+    this.page = taken.page;
     this.pages = new RackPages({
       store: options.store,
       clock: options.clock ?? MACHINE_CLOCK,
@@ -71,6 +69,11 @@ export class RackTarget {
         notice: (message) => options.onNotice?.(message),
       },
     });
+  }
+
+  /** Says where the slots of the session are. Before the first batch. */
+  attach(unfolder: BatchUnfolder): void {
+    this.unfolder = unfolder;
   }
 
   /** Numbers the pages of a batch that came by name, which are SKIP in its runs. */
@@ -122,6 +125,7 @@ export class RackTarget {
   /** The source says what others want; one call at a time. */
   async share(frame: SessionFrame): Promise<void> {
     const { digests, slots } = decodeShare(frame);
+    if (!this.unfolder || slots.length === 0) return;
     const { picked } = await this.unfolder.pick(slots);
     const shared = picked.then((found) => this.put(digests, found));
     this.running.add(shared);
@@ -134,6 +138,7 @@ export class RackTarget {
     this.slabs.fail(new PagefoldError("CONNECTION", "the session is over"));
     await Promise.allSettled(this.running);
     this.slabs.close();
+    this.resources.arena.release(this.page);
     this.resources.arena.release(this.key);
   }
 
@@ -142,12 +147,11 @@ export class RackTarget {
     this.guests.delete(number);
     if (!guest) return;
     const { arena, kernels } = this.resources;
-    const slabPtr = this.hashSlabPtr;
-    const at = slabPart(slabPtr, "pages");
+    const at = this.page.ptr;
+    const [record, fingerprint] = [at + PAGE_BYTES, at + PAGE_BYTES + SURVEY_RECORD_BYTES];
     copyBytes(page, 0, arena.bytes, at, PAGE_BYTES);
-    kernels.survey(at, 1, slabPart(slabPtr, "records"), slabPart(slabPtr, "fingerprints"));
-    readPageHashes(arena, slabPtr, 1, this.hash);
-    guest.arrived(number, arena.at(at, PAGE_BYTES), this.hash);
+    kernels.survey(at, 1, record, fingerprint);
+    guest.arrived(number, arena.at(at, PAGE_BYTES), arena.words, fingerprint / 4);
   }
 
   private async put(digests: Uint8Array, found: UnfoldedPages): Promise<void> {

@@ -14,6 +14,8 @@ const FLOW_MS = 300;
 const WINDOW_PAGES = 1024;
 /** When it has stored none for so long, it never will. */
 const STORED_MS = 1000;
+/** Why a sleep ends; without a reason each abort would make an error with a stack. */
+const AWAKE = "awake";
 /** Wants that wait for the window. Who wanted the others asks its own source. */
 const MAX_WANTED = 65_536;
 
@@ -78,7 +80,7 @@ export class RackWants {
   async close(): Promise<void> {
     this.isClosed = true;
     this.queue = [];
-    this.wake.abort();
+    this.wake.abort(AWAKE);
     await this.looking;
   }
 
@@ -131,6 +133,6 @@ export class RackWants {
   /** Pages flow: we must not sleep for long. */
   private flow(): void {
     this.activeAt = this.options.clock.now();
-    if (this.napMs > BUSY_MS) this.wake.abort();
+    if (this.napMs > BUSY_MS) this.wake.abort(AWAKE);
   }
 }

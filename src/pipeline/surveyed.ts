@@ -3,8 +3,10 @@
 import type { Arena } from "../core/arena.ts";
 import type { FrameMap } from "../core/extent.ts";
 import { BATCH_PAGES, slabPart } from "../core/slab.ts";
+import { FINGERPRINT_BYTES } from "../kernels/abi.ts";
 import type { WorkPool } from "../pool/pool.ts";
 import type { AnchorView } from "../pool/task.ts";
+import type { PageHashes } from "../qemu/streamproof.ts";
 import { consecutiveFrames, type FrameList } from "./batch.ts";
 import { inputError } from "./inputerror.ts";
 import type { SlabPool } from "./slabs.ts";
@@ -93,6 +95,12 @@ export function readList(map: FrameMap, frames: FrameList): number[] {
     page += count;
   }
   return list;
+}
+
+/** Half of the fingerprint of each page of a slab, for proofs that two sides have the same. */
+export function slabHashes({ words }: Arena, slabPtr: number): PageHashes {
+  const from = slabPart(slabPtr, "fingerprints") / 4;
+  return { words, from, stride: FINGERPRINT_BYTES / 4 };
 }
 
 /** Fingerprints of the pages of a slab, as a view. */

@@ -6,19 +6,20 @@ import { PAGE_BYTES } from "../core/page.ts";
 import { slabPart } from "../core/slab.ts";
 import type { UnfoldTask } from "../pool/task.ts";
 import { SPAN_BYTES, Span } from "../pool/unfoldtask.ts";
+import type { PageHashes } from "../qemu/streamproof.ts";
 import { type ClusterEntry, type PagesHead, RecordKind, type Run } from "../wire/records.ts";
-import { readPageHashes } from "./pagehashes.ts";
 import { type EngineResources, slabCount } from "./resources.ts";
 import { SlabPool } from "./slabs.ts";
 import { SlotRing } from "./slotring.ts";
+import { slabHashes } from "./surveyed.ts";
 
 /** The pages of a batch, in linear memory until `release`. */
 export interface UnfoldedPages {
   readonly slabPtr: number;
   readonly pages: Uint8Array;
   readonly pageCount: number;
-  /** Hashes of the pages (pagehashes.ts), where they were surveyed. */
-  readHashes(into: Uint32Array): void;
+  /** Where they were surveyed; those of absent pages mean nothing. */
+  readonly hashes: PageHashes;
   /** The same in memory of its own. */
   copy(): UnfoldedPages;
   release(): void;
@@ -124,16 +125,14 @@ export class BatchUnfolder {
     }
     const pages = arena.at(slabPart(slabPtr, "pages"), pageCount * PAGE_BYTES);
     const release = (): void => this.slabs.release(slabPtr);
-    const readHashes = (into: Uint32Array): void => {
-      readPageHashes(arena, slabPtr, pageCount, into);
-    };
+    const hashes = slabHashes(arena, slabPtr);
     const copy = (): UnfoldedPages => {
-      const hashes = new Uint32Array(pageCount * 2);
-      readHashes(hashes);
-      const own = { pages: pages.slice(), release: () => undefined };
-      return { slabPtr, pageCount, copy, ...own, readHashes: (into) => into.set(hashes) };
+      const { from, stride } = hashes;
+      const words = hashes.words.slice(from, from + pageCount * stride);
+      const own = { pages: pages.slice(), hashes: { words, from: 0, stride } };
+      return { slabPtr, pageCount, ...own, copy, release: () => undefined };
     };
-    return { slabPtr, pages, pageCount, readHashes, copy, release };
+    return { slabPtr, pages, pageCount, hashes, copy, release };
   }
 }
 

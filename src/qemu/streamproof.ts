@@ -14,6 +14,9 @@ export interface PageHashes {
   readonly stride: number;
 }
 
+/** Of a batch without pages. */
+export const NO_HASHES: PageHashes = { words: new Uint32Array(0), from: 0, stride: 2 };
+
 /** A checksum of bytes that come one after another. */
 export interface PassedBytes {
   update(part: Uint8Array): void;

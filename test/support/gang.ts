@@ -7,7 +7,7 @@ import { levelParameters } from "../../src/archive/levels.ts";
 import { PagefoldError } from "../../src/core/errors.ts";
 import { GangSource, type GangSourceOptions } from "../../src/migration/gangsource.ts";
 import { serveGang } from "../../src/migration/gangtarget.ts";
-import type { GuestReturns } from "../../src/migration/gangtargetapi.ts";
+import type { GangTargetOptions, GuestReturns } from "../../src/migration/gangtargetapi.ts";
 import type { GuestSink } from "../../src/migration/guestdelivery.ts";
 import type { GuestListener } from "../../src/migration/guesthost.ts";
 import type { GuestSource } from "../../src/migration/guestsource.ts";
@@ -116,6 +116,7 @@ export interface GangSetup {
   readonly targetEngine?: EngineResources;
   readonly connections?: readonly [Connection, Connection];
   readonly source?: Partial<GangSourceOptions>;
+  readonly target?: Partial<GangTargetOptions>;
   /** Bytes of each stream after which the guest runs at the target; all, by default. */
   readonly runsAfter?: readonly number[];
   readonly onIncoming?: (incoming: Incoming, number: number) => void;
@@ -162,6 +163,7 @@ export async function openGang(setup: GangSetup): Promise<Gang> {
     },
     onGuestOver: (name, reason) => overs.push({ name, reason }),
     times: setup.source?.times,
+    ...setup.target,
   }).catch((error: unknown) => error);
   const source = await GangSource.open(sourceEngine, {
     connection: left,

@@ -1,0 +1,129 @@
+// Hosts of two racks in one process: gangs that share an index at their sources and a store of pages
+// at their targets, both in memory unless others are given.
+
+import type { GuestReturns } from "../../src/migration/gangtargetapi.ts";
+import type { GuestSink } from "../../src/migration/guestdelivery.ts";
+import type { RackSource } from "../../src/migration/racksource.ts";
+import { StreamFolder } from "../../src/qemu/folder.ts";
+import { rackKeys } from "../../src/store/rackkeys.ts";
+import { SealedPages } from "../../src/store/sealedpages.ts";
+import type { PageStore, RackIndex } from "../../src/store/store.ts";
+import { loadStream } from "../oracle/qemuloader.ts";
+import { type Gang, type GangSetup, openGang, openResources, SHUT } from "./gang.ts";
+import { newTarget } from "./qemufold.ts";
+
+/** A QEMU that loads whatever stream comes: it runs the guest when its description has come. */
+export class LoadingSink implements GuestSink {
+  readonly pieces: Uint8Array[] = [];
+  abortReason: string | undefined;
+  runs = false;
+  /** Set to hold writes up until it resolves. */
+  stall: Promise<void> | undefined;
+  private readonly folder = new StreamFolder("incoming");
+  private readonly returns: GuestReturns;
+
+  constructor(returns: GuestReturns) {
+    this.returns = returns;
+  }
+
+  get bytes(): Buffer {
+    return Buffer.concat(this.pieces);
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    await this.stall;
+    const piece = bytes.slice();
+    this.pieces.push(piece);
+    for (let at = 0; at < piece.length; this.folder.takeEvent()) {
+      at += this.folder.fold(piece.subarray(at), newTarget(64));
+    }
+    if (this.runs || this.folder.phase !== "ended") return;
+    this.runs = true;
+    await this.returns.returned(SHUT);
+    this.returns.returnEnded();
+  }
+
+  end(): void {
+    this.returns.returnEnded();
+  }
+
+  abort(reason: string): void {
+    this.abortReason = reason;
+  }
+}
+
+export interface RackHost {
+  readonly gang: Gang;
+  readonly sinks: Map<string, LoadingSink>;
+  readonly notices: string[];
+}
+
+export interface RackSetup {
+  readonly index: RackIndex;
+  readonly store: PageStore;
+  /** Streams of the guests of each host. */
+  readonly hosts: readonly (readonly Uint8Array[])[];
+  readonly memoryBytes?: number;
+  readonly gang?: Partial<GangSetup>;
+  readonly secret?: Uint8Array;
+}
+
+export async function openRacks(setup: RackSetup): Promise<RackHost[]> {
+  const { index, store, secret = new Uint8Array(0) } = setup;
+  const keys = rackKeys(secret.length > 0 ? secret : undefined, "");
+  return Promise.all(
+    setup.hosts.map(async (streams, number) => {
+      const sinks = new Map<string, LoadingSink>();
+      const notices: string[] = [];
+      const onNotice = (message: string): void => void notices.push(message);
+      const gang = await openGang({
+        streams,
+        sourceEngine: await openResources(1, setup.memoryBytes),
+        targetEngine: await openResources(1, setup.memoryBytes),
+        source: {
+          rack: {
+            secret,
+            join: async (rack) => {
+              const member = await index.join(rack, `host${number}`);
+              return { member, digestKey: keys.digestKey, onNotice };
+            },
+          },
+        },
+        target: {
+          rack: async () => ({
+            name: await store.rack(),
+            store: new SealedPages(store, keys.sealKey),
+            digestKey: keys.digestKey,
+            onNotice,
+          }),
+        },
+        sinkOf: (name, returns) => {
+          const sink = new LoadingSink(returns);
+          sinks.set(name, sink);
+          return sink;
+        },
+        ...setup.gang,
+      });
+      return { gang, sinks, notices };
+    }),
+  );
+}
+
+/** The source's side of a host's rack. */
+export function rackOf(host: RackHost): RackSource {
+  const { fold } = host.gang.source as unknown as { fold: { rack: RackSource | undefined } };
+  if (!fold.rack) throw new Error("the host has not joined a rack");
+  return fold.rack;
+}
+
+/** What differs between the stream that came and the one that was sent, as its QEMU loads them. */
+export function differences(came: Uint8Array, sent: Uint8Array): string[] {
+  const [there, here] = [loadStream(came), loadStream(sent)];
+  const wrong: string[] = [];
+  if (Buffer.compare(there.others, here.others) !== 0) wrong.push("bytes that are not memory");
+  for (const [frame, content] of here.frames) {
+    if (there.frames.get(frame) !== content) wrong.push(`frame ${frame}`);
+  }
+  if (there.frames.size !== here.frames.size) wrong.push(`${there.frames.size} frames`);
+  return wrong;
+}
