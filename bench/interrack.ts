@@ -5,6 +5,7 @@ import { writeFileSync } from "node:fs";
 import { newQemu } from "../scripts/vm/qemu10.ts";
 import { RackGang } from "../scripts/vm/rackgang.ts";
 import { contenders, type RackContender } from "./interrack/contenders.ts";
+import { markLine, marksOf } from "./interrack/marks.ts";
 import { type InterrackOptions, readOptions, USAGE } from "./interrack/options.ts";
 import {
   allFigures,
@@ -44,7 +45,7 @@ async function measureCore(
     }
   }
   const names = ways.map(({ name }) => name);
-  const link: InterrackReport["links"][number] = { coreMbit, figures: [], ratios: [] };
+  const link: InterrackReport["links"][number] = { coreMbit, figures: [], ratios: [], marks: [] };
   for (const core of options.cores) {
     const figures = allFigures(names, core, trials);
     const ratios = ratiosOf(names, core, trials);
@@ -52,6 +53,8 @@ async function measureCore(
     link.figures.push(...figures);
     link.ratios.push(...ratios);
   }
+  link.marks.push(...names.flatMap((name) => marksOf(name, trials)));
+  say(`\n${link.marks.map(markLine).join("\n")}`);
   return { link, trials };
 }
 

@@ -2,6 +2,7 @@
 import type { RackReport } from "../../scripts/vm/rackmove.ts";
 import type { Machine } from "../machine.ts";
 import { digits, markdownTable, mebibytes } from "../markdown.ts";
+import type { Mark } from "./marks.ts";
 import type { CoreState, InterrackOptions } from "./options.ts";
 import { figuresOf, type RackFigures, type RackTrial, ratioOf } from "./trial.ts";
 
@@ -11,7 +12,7 @@ export interface InterrackReport {
   machine: Machine;
   qemu: string;
   options: InterrackOptions;
-  links: { coreMbit: number; figures: RackFigures[]; ratios: Ratio[] }[];
+  links: { coreMbit: number; figures: RackFigures[]; ratios: Ratio[]; marks: Mark[] }[];
   trials: RackTrial[];
 }
 

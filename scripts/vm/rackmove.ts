@@ -1,5 +1,7 @@
 // One migration of a whole rack: the guests of every host to its counterpart in the other rack, all
 // ordered at the same moment. Each pair of hosts is a `Move`; with pagefold, each has a tunnel.
+import type { TunnelReport } from "../../src/index.ts";
+import type { RackStatus } from "../../src/store/rackstatus.ts";
 import { Flow, type FlowOptions } from "./flow.ts";
 import type { Guest } from "./guest.ts";
 import { Move, type MoveOptions } from "./move.ts";
@@ -9,6 +11,8 @@ import { RedisServer } from "./redisserver.ts";
 import type { TunnelOptions } from "./tunnel.ts";
 
 export interface RackMoveOptions extends MoveOptions {
+  /** Tunnels must report with --json. */
+  via: MoveOptions["via"];
   /** Whether tunnels share an index in the rack they leave and a store in the other one. */
   shares?: boolean;
   /** More words for both Redis servers. */
@@ -32,6 +36,10 @@ export interface RackReport extends Pick<MoveReport, "totalMs" | "qemuCpuSeconds
   differing?: number[];
   /** What arrived of the other traffic meanwhile, in Mbit/s. */
   flowMbit?: number;
+  /** Of each pair of hosts, what its tunnel has printed. */
+  tunnels?: { source: TunnelReport; target: TunnelReport }[];
+  /** What the Redis servers did; undefined for one that does not answer. */
+  shared?: { index: RackStatus | undefined; store: RackStatus | undefined };
 }
 
 /** What racks share while they move. */
@@ -120,6 +128,17 @@ export class RackMove {
     const differing = reports.flatMap((one) => one.differing ?? []);
     if (differing.length > 0) report.differing = differing;
     if (this.#flow) report.flowMbit = this.#flow.mbitBetween(startedMs, endedMs);
+    const ends = moves.flatMap(({ tunnel }) => tunnel ?? []);
+    if (ends.length > 0) {
+      report.tunnels = ends.map(({ source, target }) => {
+        return { source: source.report, target: target.report };
+      });
+    }
+    if (this.shared) {
+      const { index, store } = this.shared;
+      const [ofIndex, ofStore] = await Promise.all([index, store].map(statusOf));
+      report.shared = { index: ofIndex, store: ofStore };
+    }
     await this.release();
     return report;
   }
@@ -163,6 +182,11 @@ async function openShared({ from, to }: RackWay, words?: readonly string[]): Pro
     await index.close();
     throw error;
   }
+}
+
+/** One that was killed or stopped says nothing. */
+async function statusOf(server: RedisServer): Promise<RackStatus | undefined> {
+  return server.status().catch(() => undefined);
 }
 
 async function closeShared(shared: Shared | undefined): Promise<void> {

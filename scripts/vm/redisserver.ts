@@ -6,12 +6,14 @@ import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import type { RackStatus } from "../../src/store/rackstatus.ts";
 import type { Host } from "./link.ts";
-import { listensOn } from "./tunnel.ts";
+import { listensOn, PAGEFOLD } from "./tunnel.ts";
 
 const run = promisify(execFile);
 const PORT = 6379;
 const START_LIMIT_MS = 20_000;
+const STATUS_LIMIT_MS = 5000;
 
 export class RedisServer {
   readonly host: Host;
@@ -68,6 +70,14 @@ export class RedisServer {
     const client = ["redis-cli", "--no-auth-warning", "-h", this.host.address, "-a", this.password];
     const inside = ["netns", "exec", this.host.namespace];
     return (await run("ip", [...inside, ...client, ...words])).stdout.trim();
+  }
+
+  /** What pagefold says that it does for racks. */
+  async status(): Promise<RackStatus> {
+    const words = ["netns", "exec", this.host.namespace, ...PAGEFOLD, "rack", "status"];
+    return JSON.parse(
+      (await run("ip", [...words, this.url, "--json"], { timeout: STATUS_LIMIT_MS })).stdout,
+    );
   }
 
   async close(): Promise<void> {
