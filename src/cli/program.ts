@@ -120,6 +120,13 @@ const VERBS: readonly Verb[] = [
     load: async () => (await import("./replicate.ts")).defineReplicate,
   },
   {
+    name: "rack",
+    group: MIGRATE,
+    usage: "status URL",
+    summary: "show what hosts of racks share",
+    load: async () => (await import("./rack.ts")).defineRack,
+  },
+  {
     name: "completion",
     group: HELP,
     usage: "bash|zsh|fish",

@@ -6,7 +6,6 @@ import { createHash } from "node:crypto";
 export const TOKEN_KEY = "pagefold:index:token";
 /** Set of the identities of racks. */
 export const RACKS_KEY = "pagefold:index:racks";
-export const RACKS_LIFE_MS = 86_400_000;
 
 /** In a cluster; each of them must be asked for wants. */
 const CLUSTER_SHARDS = 8;

@@ -8,7 +8,7 @@
 //
 // So 54 bits stand for a digest. Two of a rack that agree in them are told apart where the page
 // arrives; the one that was named wrongly is sent again.
-import { MAX_WANTS, MEMBER_LIFE_MS, WANT_AGAIN_MS } from "./lives.ts";
+import { MAX_WANTS, MEMBER_LIFE_MS, RACK_LIFE_MS, WANT_AGAIN_MS } from "./lives.ts";
 
 /** Of a digest in the packed argument: the digest, then the value that it has when it is ours. */
 export const ITEM_BYTES = 42;
@@ -24,22 +24,21 @@ local prefix, mine, token, host = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local items, sizes, entryLife = ARGV[5], ARGV[6], tonumber(ARGV[7])
 local call, sub, byte = redis.call, string.sub, string.byte
 local isNew = 0
-if call('PEXPIRE', live, ${MEMBER_LIFE_MS}) == 0 then
+-- The first write is one that a full server refuses: behind any other it would let all pass.
+if not call('SET', live, '1', 'PX', ${MEMBER_LIFE_MS}, 'GET') then
   isNew = 1
   for _, other in ipairs(call('HKEYS', members)) do
     if call('EXISTS', prefix .. 'live:' .. other) == 0 then call('HDEL', members, other) end
   end
-  call('SET', live, '', 'PX', ${MEMBER_LIFE_MS})
   call('HSET', members, token, host)
-  call('PEXPIRE', members, 86400000)
-  call('PEXPIRE', counters, 86400000)
+  call('PEXPIRE', members, ${RACK_LIFE_MS})
 end
 local fresh = #KEYS > 4 and call('EXISTS', unpack(KEYS, 5)) < #KEYS - 4
 -- A bucket has its end from when it is made. They end one after another, not all at once.
 local function expire(bucket)
   if fresh and call('PTTL', bucket) < 0 then
     local number = tonumber(string.match(bucket, '%d+$'))
-    call('PEXPIRE', bucket, entryLife - math.floor(entryLife * (number % 64) / 512))
+    call('PEXPIRE', bucket, entryLife - math.floor(entryLife * (number % 32) / 256))
   end
 end
 local p = 1
@@ -117,7 +116,8 @@ for who, list in pairs(wants) do
   end
 end
 if n > 0 then
-  call('HINCRBY', counters, 'asked', n)
+  local asked = call('HINCRBY', counters, 'asked', n)
+  if asked == n then call('PEXPIRE', counters, ${RACK_LIFE_MS}) end
   if ours > 0 then call('HINCRBY', counters, 'ours', ours) end
   if stored > 0 then call('HINCRBY', counters, 'stored', stored) end
   if n > ours + stored then call('HINCRBY', counters, 'claimed', n - ours - stored) end

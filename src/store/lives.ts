@@ -5,6 +5,8 @@
 export const ENTRY_LIFE_MS = 10 * 60_000;
 /** A page in the store of a rack. */
 export const PAGE_LIFE_MS = 20 * 60_000;
+/** The names of a rack's sessions, and its counts. */
+export const RACK_LIFE_MS = 30 * 24 * 3_600_000;
 /** A session that has called nothing for so long is taken for dead. */
 export const MEMBER_LIFE_MS = 5000;
 /** A want that was answered by nothing in this time may be told again. Up to a second longer. */

@@ -81,8 +81,8 @@ class Connecting {
       ...(isTls && tls),
       connectTimeout,
       socketTimeout: SILENCE_MS,
-      reconnectStrategy: (retries: number, cause: Error) => {
-        if (!this.isOpen) return cause;
+      reconnectStrategy: (retries: number) => {
+        if (!this.isOpen) return false;
         const wait = Math.min(FIRST_RETRY_MS * 2 ** Math.min(retries, 10), LONGEST_RETRY_MS);
         return wait * (0.75 + Math.random() / 2);
       },

@@ -21,6 +21,9 @@ export async function openRedisIndex(
   return new RedisIndex(await connectRedis(url, options), options.entryLifeMs ?? ENTRY_LIFE_MS);
 }
 
+/** 1 January 2026. */
+const TOKENS_BEGIN_MS = 1_767_225_600_000;
+
 class RedisIndex implements RackIndex {
   private readonly link: RedisLink;
   private readonly entryLifeMs: number;
@@ -49,11 +52,11 @@ class RedisIndex implements RackIndex {
 }
 
 /**
- * A number that no session has had. After the server has lost its counter it goes on from the time,
- * in seconds: sessions begin more seldom.
+ * A number that no session has had. After the server has lost its counter it goes on from the time:
+ * sessions begin more seldom than ten a second.
  */
 async function nextToken(link: RedisLink): Promise<number> {
-  const now = String(Math.floor(Date.now() / 1000));
+  const now = String(Math.floor((Date.now() - TOKENS_BEGIN_MS) / 100) % 2 ** 31);
   const [, next] = await Promise.all([
     link.send(TOKEN_KEY, ["SET", TOKEN_KEY, now, "NX"]),
     link.send(TOKEN_KEY, ["INCR", TOKEN_KEY]),

@@ -3,8 +3,9 @@
 import { createHash } from "node:crypto";
 import { PagefoldError } from "../core/errors.ts";
 import { batchesOf, type IndexBatch } from "./indexbatch.ts";
-import { type IndexKeys, RACKS_KEY, RACKS_LIFE_MS } from "./indexkeys.ts";
+import { type IndexKeys, RACKS_KEY } from "./indexkeys.ts";
 import { CLAIM_SCRIPT, MARK_SCRIPT, WANT_BYTES } from "./indexscript.ts";
+import { RACK_LIFE_MS } from "./lives.ts";
 import type { Argument, RedisLink } from "./redislink.ts";
 import { Claim, type ClaimAnswer, DIGEST_BYTES, type IndexMember, type Wants } from "./store.ts";
 
@@ -156,7 +157,7 @@ export class RedisMember implements IndexMember {
   private async tellRack(): Promise<void> {
     await Promise.all([
       this.link.send(RACKS_KEY, ["SADD", RACKS_KEY, this.keys.rackId]),
-      this.link.send(RACKS_KEY, ["PEXPIRE", RACKS_KEY, String(RACKS_LIFE_MS)]),
+      this.link.send(RACKS_KEY, ["PEXPIRE", RACKS_KEY, String(RACK_LIFE_MS)]),
     ]);
   }
 }

@@ -1,6 +1,8 @@
 // Addresses of Redis servers as redis-cli and its clients write them, and what of them may be told.
 // Nothing here connects.
+import { existsSync } from "node:fs";
 import { isIP } from "node:net";
+import { join } from "node:path";
 import { PagefoldError } from "../core/errors.ts";
 
 /** Files of certificates, for rediss://. */
@@ -10,6 +12,14 @@ export interface RedisTls {
   /** What we show to a server that asks. */
   readonly certFile?: string | undefined;
   readonly keyFile?: string | undefined;
+}
+
+/** The files of a directory such as QEMU's x509 credentials have; ours only when it holds one. */
+export function redisTlsIn(dir: string): RedisTls {
+  const [caFile, certFile, keyFile] = ["ca-cert.pem", "client-cert.pem", "client-key.pem"].map(
+    (name) => join(dir, name),
+  );
+  return existsSync(certFile) ? { caFile, certFile, keyFile } : { caFile };
 }
 
 /** Where a server is, and who we are to it. */

@@ -5,11 +5,12 @@ import { fail, pagefold, succeed } from "../support/cli.ts";
 
 const VERBS = [
   ...["pack", "append", "unpack", "repack", "list"],
-  ...["verify", "inspect", "diff", "cat", "serve", "capture", "tunnel", "replicate", "completion"],
+  ...["verify", "inspect", "diff", "cat", "serve", "capture"],
+  ...["tunnel", "replicate", "rack", "completion"],
 ];
 const SUBVERBS = [
   ...["tunnel source", "tunnel target", "replicate primary", "replicate backup"],
-  ...["replicate status", "replicate resume", "replicate release"],
+  ...["replicate status", "replicate resume", "replicate release", "rack status"],
 ];
 const cwd = ".";
 
