@@ -12,6 +12,7 @@ import {
 import { parseSize } from "./args.ts";
 import { InDoubt } from "./failure.ts";
 import { interrupt } from "./interrupt.ts";
+import { readKey } from "./keyfile.ts";
 import { serveMetrics } from "./metrics.ts";
 import { addExamples, addWorkOptions, type WorkOptions } from "./options.ts";
 import { describeTunnel } from "./tunnelreport.ts";
@@ -31,12 +32,15 @@ interface TunnelWords extends WorkOptions {
 
 interface SourceWords extends TunnelWords {
   connect: string;
+  rackIndex?: string;
+  rackKey?: string;
   level: TunnelLevel;
   rate?: number;
 }
 
 interface TargetWords extends TunnelWords {
   listen: string;
+  rackStore?: string;
 }
 
 export function defineTunnel(command: Command): void {
@@ -57,6 +61,8 @@ export function defineTunnel(command: Command): void {
         .default("auto"),
     )
     .addOption(new Option("--rate <size>", "bytes per second at most").argParser(parseRate))
+    .option("--rack-index <url>", "Redis that the hosts of this rack share: redis://HOST[:PORT]")
+    .option("--rack-key <file>", "key that they share: 32 bytes, or 64 hex digits")
     .action(runSource);
   addTunnelOptions(source, "where we listen for its QEMU's migrate");
   const target = command
@@ -65,6 +71,7 @@ export function defineTunnel(command: Command): void {
     .summary("give migrations to the QEMUs of this host")
     .description("Waits for a source, and gives its guests to the QEMUs that wait for them.")
     .requiredOption("--listen <address>", "where to wait: HOST:PORT or unix:PATH")
+    .option("--rack-store <url>", "Redis that the hosts of this rack share: redis://HOST[:PORT]")
     .action(runTarget);
   addTunnelOptions(target, "where its QEMU listens (-incoming)");
   addExamples(target, [
@@ -122,15 +129,18 @@ function parseRate(word: string): number {
 }
 
 async function runSource(words: SourceWords): Promise<void> {
+  const key = await readKey(words.rackKey);
+  const rackKey = key && new Uint8Array(key.export());
   await run("source", words, (engine, hooks) => {
-    const { level, rate, connect: address } = words;
-    return tunnelSource(engine, { ...hooks, address, level, rate });
+    const { level, rate, rackIndex, connect: address } = words;
+    return tunnelSource(engine, { ...hooks, address, level, rate, rackIndex, rackKey });
   });
 }
 
 async function runTarget(words: TargetWords): Promise<void> {
   await run("target", words, (engine, hooks) => {
-    return tunnelTarget(engine, { ...hooks, address: words.listen });
+    const { listen: address, rackStore } = words;
+    return tunnelTarget(engine, { ...hooks, address, rackStore });
   });
 }
 

@@ -11,9 +11,14 @@ const FOUND = [
 ] as const;
 
 export function describeTunnel(report: TunnelReport): string {
-  const { guests, counts, streamBytes, wireBytes, elapsedMs } = report;
+  const { guests, counts, rack, streamBytes, wireBytes, elapsedMs } = report;
   const lines = guests.map((guest) => `${printable(describeGuest(guest))}\n`);
   if (counts) lines.push(formatTable(FOUND, countRows(counts)));
+  if (rack) {
+    const { named, answered, shared } = rack;
+    const sent = `of which ${answered} had to be sent after all`;
+    lines.push(`rack: ${formatCount(named, "page")} by name, ${sent}; ${shared} for others\n`);
+  }
   const sum = `${formatBytes(streamBytes)} of streams in ${formatBytes(wireBytes)} on the wire`;
   const ratio = formatRatio(streamBytes, wireBytes);
   lines.push(`${sum}, ${ratio}, ${formatDuration(elapsedMs)}\n`);

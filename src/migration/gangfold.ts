@@ -4,7 +4,7 @@ import type { PagefoldError } from "../core/errors.ts";
 import { PAGE_BYTES } from "../core/page.ts";
 import { BATCH_PAGES, slabPart } from "../core/slab.ts";
 import type { Batch, FoldSource } from "../pipeline/batch.ts";
-import { type FoldParts, type FoldPartsOptions, openFoldParts } from "../pipeline/fold.ts";
+import { type FoldParts, openFoldParts } from "../pipeline/fold.ts";
 import type { LevelParameters } from "../pipeline/level.ts";
 import type { PagesPlace } from "../pipeline/pipelineparts.ts";
 import { plainEntry } from "../pipeline/plainentry.ts";
@@ -55,7 +55,7 @@ export class GangFold {
   private readonly options: GangFoldOptions;
   private readonly level: AdaptiveLevel;
   private readonly parts: FoldParts;
-  readonly rack: RackSource | undefined;
+  rack: RackSource | undefined;
   private readonly sources = new WeakMap<FoldedGuest, GuestPages>();
   /** Batches with pages that have been added and not emitted, in order. */
   private readonly pending: SentBatch[] = [];
@@ -76,23 +76,21 @@ export class GangFold {
     this.options = options;
     this.sessionOutput = new SessionOutput(options.link, options.rate, this.over.signal);
     this.level = new AdaptiveLevel(options.levels, options.firstLevel);
-    const foldOptions: FoldPartsOptions = {
+    const foldOptions = {
       output: this.output,
       level: this.level,
       pageCount: undefined,
       clusterFd: undefined,
       isReadOnce: true,
       ringLimitBytes: options.slotBytes,
-      previousOf: (batch, page) => (batch.source as GuestPages).entries.previous(batch, page),
+      previousOf: (batch: Batch, page: number) =>
+        (batch.source as GuestPages).entries.previous(batch, page),
     };
     const { rack } = options;
-    const opened = resources.arena.allOrNothing(() => {
-      const known = rack && new RackSource(resources, rack, this);
-      const names = known && { known, digestKey: rack.digestKey };
-      return { known, parts: openFoldParts(resources, { ...foldOptions, names }) };
+    this.parts = resources.arena.allOrNothing(() => {
+      this.rack = rack && new RackSource(resources, rack, this);
+      return openFoldParts(resources, { ...foldOptions, names: this.rack });
     });
-    this.parts = opened.parts;
-    this.rack = opened.known;
     this.rack?.attach(this.parts.scope);
     this.parts.slabs.onFree = () => this.wake();
   }

@@ -12,12 +12,14 @@ import type { RateLimit } from "../transport/rate.ts";
 import { startChecksum } from "../wire/checksum.ts";
 import type { FrameCounts } from "../wire/imagehead.ts";
 import { type SessionFrame, SessionType } from "../wire/sessionframe.ts";
-import { decodeHello, decodeMark, decodeReason, encodeHello } from "../wire/sessionheads.ts";
+import { decodeMark, decodeReason } from "../wire/sessionheads.ts";
 import { GangFold } from "./gangfold.ts";
+import type { RackCounts } from "./gangtargetapi.ts";
 import type { GuestHost, GuestListener } from "./guesthost.ts";
 import { GuestSource } from "./guestsource.ts";
 import { type LinkTimes, SessionLink } from "./link.ts";
 import type { RackSourceOptions } from "./racksource.ts";
+import { type Agreement, agree } from "./sourcehello.ts";
 
 export interface GangSourceOptions {
   readonly connection: Connection;
@@ -37,7 +39,7 @@ export interface GangSourceOptions {
 export interface GangRack {
   /** What the target needs to know pages by their digests; empty: the scope's name is all. */
   readonly secret: Uint8Array;
-  /** Joins them for the rack of this name, undefined if that cannot be. */
+  /** Joins them for the rack of this name ("": there is none); undefined if that cannot be. */
   join(rack: string): Promise<RackSourceOptions | undefined>;
 }
 
@@ -46,6 +48,7 @@ export interface GangNumbers {
   readonly streamBytes: number;
   readonly wireBytes: number;
   readonly counts: FrameCounts;
+  readonly rack: RackCounts | undefined;
 }
 
 export class GangSource {
@@ -65,19 +68,9 @@ export class GangSource {
   static async open(resources: EngineResources, options: GangSourceOptions): Promise<GangSource> {
     const link = new SessionLink(options.connection, resources.checksum, options.times);
     try {
-      const { guests, scope = "" } = options;
-      const slotBytes = resources.memory.buffer.byteLength;
-      const rack = options.rack?.secret;
-      const hello = encodeHello({ scope, slotBytes, creditBytes: 0, guests, rack });
-      await link.send(SessionType.HELLO, 0, hello);
-      const answer = await link.next();
-      if (answer?.type === SessionType.BYE) throw refusal(link, decodeReason(answer));
-      if (answer?.type !== SessionType.HELLO) throw refusal(link, "it gave no answer");
-      const { slotBytes: agreed, creditBytes } = decodeHello(answer);
-      if (agreed > slotBytes || creditBytes === 0) throw refusal(link, "it agrees to nothing");
-      const name = new TextDecoder().decode(decodeHello(answer).rack);
-      const joined = name === "" ? undefined : await options.rack?.join(name);
-      return new GangSource(resources, link, options, agreed, creditBytes, joined);
+      const agreed = await agree(link, options, resources.memory.buffer.byteLength);
+      const joined = await options.rack?.join(agreed.rack);
+      return new GangSource(resources, link, options, agreed, joined);
     } catch (error) {
       link.destroy(error as Error);
       throw error;
@@ -88,8 +81,7 @@ export class GangSource {
     resources: EngineResources,
     link: SessionLink,
     options: GangSourceOptions,
-    slotBytes: number,
-    creditBytes: number,
+    { slotBytes, creditBytes }: Agreement,
     rack: RackSourceOptions | undefined,
   ) {
     this.link = link;
@@ -144,7 +136,8 @@ export class GangSource {
   get numbers(): GangNumbers {
     let streamBytes = this.pastBytes;
     for (const guest of this.guests.values()) streamBytes += guest.streamBytes;
-    return { streamBytes, wireBytes: this.link.sentBytes, counts: this.fold.counts };
+    const { counts, rack } = this.fold;
+    return { streamBytes, wireBytes: this.link.sentBytes, counts, rack: rack?.counts };
   }
 
   /** True when no guest can be sent any more. */
@@ -227,7 +220,7 @@ export class GangSource {
         guest.prepared(decodeMark(frame)).catch((error) => this.fail(error));
         break;
       case SessionType.ABORT:
-        guest.aborted(decodeReason(frame));
+        guest.lose(decodeReason(frame));
         break;
       default:
         throw new PagefoldError("CONNECTION", `${this.link.peer}: record type ${frame.type}`);
@@ -242,8 +235,4 @@ export class GangSource {
     for (const guest of this.guests.values()) guest.lose(this.failure.message);
     this.fold.wake();
   }
-}
-
-function refusal(link: SessionLink, reason: string): PagefoldError {
-  return new PagefoldError("CONNECTION", `${link.peer}: the target refuses: ${reason}`);
 }

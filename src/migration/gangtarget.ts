@@ -12,7 +12,6 @@ import {
   decodeMark,
   decodeReason,
   decodeSessionBatch,
-  encodeHello,
   encodeReason,
   type Hello,
   type SessionBatch,
@@ -22,12 +21,9 @@ import { GuestTarget } from "./guesttarget.ts";
 import { SessionLink } from "./link.ts";
 import { OutputRoom } from "./outputroom.ts";
 import { RackTarget } from "./racktarget.ts";
+import { answerHello } from "./targethello.ts";
 import type { GuestAnswers } from "./targethost.ts";
 
-/** Bytes of streams that may be under way: of all guests together, and of one. */
-const CREDIT_BYTES = 96 << 20;
-const MAX_GUEST_CREDIT_BYTES = 4 << 20;
-const MIN_GUEST_CREDIT_BYTES = 1 << 20;
 /** The most clusters that are kept, as a part of what is free. */
 const SLOT_SHARE = 0.9;
 
@@ -57,8 +53,9 @@ export async function serveGang(
     const slotBytes = Math.min(hello.slotBytes, free);
     unfolder = new BatchUnfolder(resources, slotBytes, hasNames);
     rack?.attach(unfolder);
-    target = new GangTarget(link, options, unfolder, hello, rack);
-    await target.answer(slotBytes, hasNames ? encodeText(found?.name ?? "") : undefined);
+    if (rack) options.onRack?.(rack.counts);
+    const creditBytes = await answerHello(link, options, hello, slotBytes, found?.name ?? "");
+    target = new GangTarget(link, options, unfolder, { ...hello, creditBytes }, rack);
     await target.follow();
     link.end();
     await link.closed;
@@ -72,8 +69,6 @@ export async function serveGang(
   }
 }
 
-const encodeText = (text: string): Uint8Array => new TextEncoder().encode(text);
-
 class GangTarget {
   private readonly rack: RackTarget | undefined;
   private readonly link: SessionLink;
@@ -83,7 +78,6 @@ class GangTarget {
   private readonly guests = new Map<number, GuestTarget>();
   private readonly room = new OutputRoom();
   private readonly open = new Set<GuestTarget>();
-  private creditBytes = 0;
   private failure: PagefoldError | undefined;
 
   constructor(
@@ -98,22 +92,6 @@ class GangTarget {
     this.unfolder = unfolder;
     this.hello = hello;
     this.rack = rack;
-  }
-
-  /** Agrees to the session, or refuses it with a reason. */
-  async answer(slotBytes: number, rack: Uint8Array | undefined): Promise<void> {
-    const { guests, scope } = this.hello;
-    const { scope: ours = "", expects } = this.options;
-    const unknown = guests.find((name, i) => !expects(name) || guests.indexOf(name) !== i);
-    if (unknown !== undefined) this.refuse(`no guest ${JSON.stringify(unknown)} is expected here`);
-    if (scope !== ours) {
-      this.refuse(`its scope is ${JSON.stringify(ours)}, not ${JSON.stringify(scope)}`);
-    }
-    const share = Math.floor(CREDIT_BYTES / Math.max(1, guests.length));
-    this.creditBytes = Math.max(MIN_GUEST_CREDIT_BYTES, Math.min(share, MAX_GUEST_CREDIT_BYTES));
-    const { creditBytes } = this;
-    const answer = encodeHello({ scope, slotBytes, creditBytes, guests, rack });
-    await this.link.send(SessionType.HELLO, 0, answer);
   }
 
   async follow(): Promise<void> {
@@ -214,7 +192,7 @@ class GangTarget {
 
   private async begin(number: number): Promise<GuestTarget> {
     const name = this.nameOf(number);
-    const { creditBytes } = this;
+    const { creditBytes } = this.hello;
     const checksum = await startChecksum();
     if (this.failure) throw this.failure;
     const answers: GuestAnswers = {
@@ -241,10 +219,6 @@ class GangTarget {
     const name = this.hello.guests[number];
     if (name === undefined) throw lost(this.link, `there is no guest ${number}`);
     return name;
-  }
-
-  private refuse(reason: string): never {
-    throw lost(this.link, `refused: ${reason}`);
   }
 
   private fail(error: unknown): void {

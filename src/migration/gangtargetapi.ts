@@ -20,7 +20,20 @@ export interface GangTargetOptions {
    * scope's, empty if it has none. Undefined, or resolves to it: none are sent so.
    */
   readonly rack?: ((secret: Uint8Array) => Promise<RackTargetOptions | undefined>) | undefined;
+  /** Told how to know what became of pages that came by name. */
+  readonly onRack?: ((counts: () => RackCounts) => void) | undefined;
   readonly times?: LinkTimes | undefined;
+}
+
+/** Pages that go by name. */
+export interface RackCounts {
+  readonly named: number;
+  /** Those whose content the source had to send after all. */
+  readonly answered: number;
+  /** Pages of this host that others wanted: of the source (source), put into the store (target). */
+  readonly shared: number;
+  /** Pages that the index was asked for (source), names that the store has resolved (target). */
+  readonly found: number;
 }
 
 /** What a sink tells of its hypervisor. */

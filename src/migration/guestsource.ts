@@ -123,13 +123,7 @@ export class GuestSource implements GuestView {
     if (!this.isOver) this.finish(this.outcomeOfLoss(reason), reason);
   }
 
-  /** The target has given it up. */
-  aborted(reason: string): void {
-    this.release();
-    this.abort(reason);
-  }
-
-  /** The session is over. */
+  /** The target has given it up, or the session is over. */
   lose(reason: string): void {
     this.release();
     this.abort(reason);

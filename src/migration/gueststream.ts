@@ -64,11 +64,15 @@ export class GuestStream {
     return this.unfolder.putOff.missing(absent?.names);
   }
 
-  /** Resolves when the pages of these names have come, or the stream was given up. */
-  async settled(names: readonly number[]): Promise<void> {
+  /**
+   * Has `urge` ask for the pages of these names; resolves when they have come, or the stream was
+   * given up.
+   */
+  settled(names: readonly number[], urge: () => void): Promise<void> {
     this.missing = new Set(names);
-    await new Promise<void>((resolve) => {
+    return new Promise((resolve) => {
       this.settle = resolve;
+      urge();
     });
   }
 

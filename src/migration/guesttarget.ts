@@ -63,12 +63,10 @@ export class GuestTarget implements GuestView {
     this.delivery.connect(sink);
   }
 
-  /** Bytes of the stream that have been put together. */
   get streamBytes(): number {
     return this.stream.streamBytes;
   }
 
-  /** Pages that went through the session. */
   get pageCount(): number {
     return this.stream.pageCount;
   }
@@ -100,11 +98,13 @@ export class GuestTarget implements GuestView {
           const copy = restored?.copy();
           restored?.release();
           restored = copy;
-          const settled = this.stream.settled(missing);
-          this.answers.urge(missing);
-          await settled;
+          await this.stream.settled(missing, () => this.answers.urge(missing));
         }
-        if (!this.isOver) this.unfold(batch, restored, absent);
+        if (this.isOver) return;
+        for (const part of this.stream.unfold(batch, restored, absent)) {
+          this.delivery.take(part.bytes, batch.isWithheld, part.streamBytes);
+        }
+        this.answers.cancel(this.stream.takeDropped());
       } finally {
         restored?.release();
       }
@@ -240,18 +240,6 @@ export class GuestTarget implements GuestView {
 
   private inTurn(action: () => Promise<void>): void {
     this.unfolding = this.unfolding.then(action).catch((error) => this.answers.fail(error));
-  }
-
-  private unfold(
-    batch: SessionBatch,
-    restored: UnfoldedPages | undefined,
-    absent: AbsentPages | undefined,
-  ): void {
-    for (const part of this.stream.unfold(batch, restored, absent)) {
-      this.delivery.take(part.bytes, batch.isWithheld, part.streamBytes);
-    }
-    const dropped = this.stream.takeDropped();
-    if (dropped.length > 0) this.answers.cancel(dropped);
   }
 
   private credit(streamBytes: number): void {

@@ -11,6 +11,7 @@ import type { IndexMember } from "../store/store.ts";
 import { decodeDigests, decodeNumbers, encodeShare } from "../wire/rackheads.ts";
 import { type SessionFrame, SessionType } from "../wire/sessionframe.ts";
 import { type Clock, MACHINE_CLOCK } from "./adaptiverate.ts";
+import type { RackCounts } from "./gangtargetapi.ts";
 import { FrameEntries, GuestFrames } from "./guestframes.ts";
 import type { FoldedGuest, GuestBatch } from "./guesthost.ts";
 import { HeldPages } from "./heldpages.ts";
@@ -18,6 +19,8 @@ import { RackNames } from "./racknames.ts";
 
 /** Part of all memory that holds pages sent by name. */
 const HELD_SHARE = 1 / 16;
+/** A target puts no more off for one guest, with what is under way. */
+const MAX_HELD_PAGES = 24_576;
 /** Names of one answer: as many pages as a batch of a guest has. */
 const ANSWER_NAMES = 256;
 /** Pages of one SHARE. */
@@ -65,6 +68,7 @@ interface WaitingWant {
 }
 
 export class RackSource implements PageNames {
+  readonly digestKey: Uint8Array;
   readonly names: RackNames;
   private readonly gang: RackGang;
   private readonly clock: Clock;
@@ -78,8 +82,10 @@ export class RackSource implements PageNames {
   constructor(resources: EngineResources, options: RackSourceOptions, gang: RackGang) {
     const { arena } = resources;
     this.gang = gang;
+    this.digestKey = options.digestKey;
     this.clock = options.clock ?? MACHINE_CLOCK;
-    const heldPages = Math.floor((arena.bytes.length * HELD_SHARE) / PAGE_BYTES);
+    const share = Math.floor((arena.bytes.length * HELD_SHARE) / PAGE_BYTES);
+    const heldPages = Math.min(share, MAX_HELD_PAGES);
     this.held = new HeldPages(arena, heldPages);
     this.names = new RackNames({
       member: options.member,
@@ -91,6 +97,11 @@ export class RackSource implements PageNames {
         notice: (message) => options.onNotice?.(message),
       },
     });
+  }
+
+  get counts(): RackCounts {
+    const { named, answered, wanted: shared, asked: found } = this.names.counts;
+    return { named, answered, shared, found };
   }
 
   /** Where pages are found by the entries that name them. Before the first batch. */

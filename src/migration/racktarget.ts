@@ -15,6 +15,7 @@ import { decodeShare, encodeDigests, encodeNumbers } from "../wire/rackheads.ts"
 import { RecordKind, type Run } from "../wire/records.ts";
 import { type SessionFrame, SessionType } from "../wire/sessionframe.ts";
 import { type Clock, MACHINE_CLOCK } from "./adaptiverate.ts";
+import type { RackCounts } from "./gangtargetapi.ts";
 import type { GuestTarget } from "./guesttarget.ts";
 import { RackPages, type RackPagesOptions } from "./rackpages.ts";
 
@@ -70,6 +71,11 @@ export class RackTarget {
       },
     });
   }
+
+  readonly counts = (): RackCounts => {
+    const { named, answered, put: shared, fetched: found } = this.pages.counts;
+    return { named, answered, shared, found };
+  };
 
   /** Says where the slots of the session are. Before the first batch. */
   attach(unfolder: BatchUnfolder): void {

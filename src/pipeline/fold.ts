@@ -40,8 +40,8 @@ export interface FoldPartsOptions {
   readonly previousOf?: PreviousOf | undefined;
   /** Looks at all pages. */
   readonly observer?: PageObserver | undefined;
-  /** What other hosts send, and the key of the digests by which it is known. */
-  readonly names?: { readonly known: PageNames; readonly digestKey: Uint8Array } | undefined;
+  /** What other hosts send. */
+  readonly names?: PageNames | undefined;
 }
 
 export interface FoldParts {
@@ -76,7 +76,7 @@ export function openFoldParts(resources: EngineResources, options: FoldPartsOpti
   const table = observer && arena.reserve(ENTROPY_TABLE_BYTES, "entropy");
   if (table) fillEntropyTable(arena.words.subarray(table.ptr / 4));
   const { names } = options;
-  const namer = names && new PageNamer(resources, scope, names.digestKey, names.known);
+  const namer = names && new PageNamer(resources, scope, names);
   const observed = observer && table && { observer, tablePtr: table.ptr };
   const parts = { arena, kernels, pool, slabs, scope, output, level, clusterFd, ringBytes };
   const pipeline = new Pipeline({ ...parts, anchors, observed, namer }, previousOf);

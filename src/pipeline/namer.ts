@@ -13,6 +13,8 @@ import type { EngineResources } from "./resources.ts";
 
 /** Knows what other hosts send. */
 export interface PageNames {
+  /** What digests are keyed with. */
+  readonly digestKey: Uint8Array;
   /**
    * For each digest 1 if its page may be sent by name. `handles` are entries of the scope: by them
    * the content is found later. Answers come in the order of the calls.
@@ -33,11 +35,11 @@ export class PageNamer {
   /** By ordinal: digests of the pages that are sent by name, in their order. */
   private readonly digests = new Map<number, Uint8Array>();
 
-  /** `digestKey` is what the digests are keyed with. */
-  constructor(resources: EngineResources, scope: Scope, digestKey: Uint8Array, names: PageNames) {
+  constructor(resources: EngineResources, scope: Scope, names: PageNames) {
     this.resources = resources;
     this.scope = scope;
     this.names = names;
+    const { digestKey } = names;
     this.key = resources.arena.reserve(digestKey.length, "the key of digests");
     resources.arena.bytes.set(digestKey, this.key.ptr);
   }

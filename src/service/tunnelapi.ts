@@ -1,5 +1,7 @@
 // What a tunnel is told and what it tells. Bytes are bytes, times are milliseconds.
+import type { RackCounts } from "../migration/gangtargetapi.ts";
 import type { GuestOutcome } from "../migration/outcome.ts";
+import type { RackIndex } from "../store/store.ts";
 import type { FrameCounts } from "../wire/imagehead.ts";
 
 /** A guest and the unix socket through which its QEMU migrates. */
@@ -42,6 +44,13 @@ export interface TunnelSourceOptions extends TunnelOptions {
   readonly socketMode?: number | undefined;
   /** Group of the sockets: a name, or a number. */
   readonly socketGroup?: string | undefined;
+  /**
+   * What hosts of this rack share: the address of a Redis server ("redis://HOST", "rediss://HOST",
+   * "redis+unix:///PATH"), or an index of the caller's, which stays open. See docs/interrack.md.
+   */
+  readonly rackIndex?: string | RackIndex | undefined;
+  /** Of the scope, 32 bytes, the same on all hosts: without it any who reach the index may ask. */
+  readonly rackKey?: Uint8Array | undefined;
 }
 
 /** `waiting`: nothing has come. `memory`: its pages pass. `handover`: paused, devices pass. */
@@ -90,6 +99,8 @@ export interface TunnelReport {
   readonly guests: readonly GuestReport[];
   /** Pages of all guests by what was found; the source knows. */
   readonly counts: FrameCounts | undefined;
+  /** What was shared with other hosts, where there is a rack. */
+  readonly rack: RackCounts | undefined;
   readonly streamBytes: number;
   readonly wireBytes: number;
   readonly elapsedMs: number;

@@ -13,6 +13,7 @@ import { RateLimit } from "../transport/rate.ts";
 import { loadTlsIdentity, type TlsIdentity } from "../transport/tlsfiles.ts";
 import { GuestGate } from "./guestgate.ts";
 import { GuestWatch } from "./guestwatch.ts";
+import { checkRack, SourceRack } from "./racks.ts";
 import type { TunnelGuest, TunnelReport, TunnelSourceOptions } from "./tunnelapi.ts";
 import { checkGuests, ProgressTicker } from "./tunnelparts.ts";
 
@@ -32,6 +33,7 @@ export async function runTunnelSource(
   const { tlsDirectory, insecure = false } = options;
   checkGuests(options.guests);
   refuseUnprotected("--connect", address, { tls: tlsDirectory !== undefined, insecure });
+  checkRack("--rack-index", options.rackIndex, options);
   const tls =
     tlsDirectory === undefined ? undefined : await loadTlsIdentity(tlsDirectory, "client");
   const tunnel = new TunnelSource(resources, options, levels, tls);
@@ -51,6 +53,7 @@ class TunnelSource {
   private readonly watches: readonly GuestWatch[];
   private readonly gates = new Map<string, GuestGate>();
   private readonly listeners: Listener[] = [];
+  private readonly rack: SourceRack | undefined;
   private readonly closing = new AbortController();
   private readonly signal: AbortSignal;
   private readonly beganAt = performance.now();
@@ -69,6 +72,8 @@ class TunnelSource {
     this.levels = levels;
     this.tls = tls;
     this.watches = options.guests.map(({ name }) => new GuestWatch(name));
+    const { rackIndex, rackKey } = options;
+    this.rack = rackIndex === undefined ? undefined : new SourceRack(rackIndex, rackKey, options);
     const { signal } = this.closing;
     this.signal = options.signal ? AbortSignal.any([signal, options.signal]) : signal;
   }
@@ -112,6 +117,7 @@ class TunnelSource {
     for (const gate of this.gates.values()) gate.abort("the tunnel at the source was closed");
     await Promise.all(this.listeners.map((listener) => listener.close()));
     await this.gang?.close();
+    await this.rack?.close();
   }
 
   /** Takes the migrations of one guest, one after another. */
@@ -159,6 +165,7 @@ class TunnelSource {
       connection,
       guests: guests.map(({ name }) => name),
       scope,
+      rack: this.rack,
       ...this.levels,
       rate: rate === undefined ? undefined : new RateLimit(rate),
     });
@@ -187,11 +194,12 @@ class TunnelSource {
   }
 
   private get report(): TunnelReport {
-    const { streamBytes = 0, wireBytes = 0, counts } = this.numbers ?? {};
+    const { streamBytes = 0, wireBytes = 0, counts, rack } = this.numbers ?? {};
     const elapsedMs = performance.now() - this.beganAt;
     return {
       guests: this.watches.map(({ report }) => report),
       counts,
+      rack,
       streamBytes,
       wireBytes,
       elapsedMs,

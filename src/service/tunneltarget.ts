@@ -2,9 +2,10 @@
 // waits for it at a unix socket.
 import { PagefoldError, reasonOf } from "../core/errors.ts";
 import { serveGang } from "../migration/gangtarget.ts";
-import type { GuestReturns } from "../migration/gangtargetapi.ts";
+import type { GuestReturns, RackCounts } from "../migration/gangtargetapi.ts";
 import type { GuestSink } from "../migration/guestdelivery.ts";
 import type { EngineResources } from "../pipeline/resources.ts";
+import type { PageStore } from "../store/store.ts";
 import { parseAddress, refuseUnprotected } from "../transport/address.ts";
 import { connect } from "../transport/connect.ts";
 import type { Connection } from "../transport/connection.ts";
@@ -12,6 +13,7 @@ import { type Listener, listen } from "../transport/listen.ts";
 import { loadTlsIdentity } from "../transport/tlsfiles.ts";
 import type { SocketAccess } from "../transport/unixlisten.ts";
 import { GuestWatch } from "./guestwatch.ts";
+import { checkRack, TargetRack } from "./racks.ts";
 import type { TunnelGuest, TunnelOptions, TunnelReport } from "./tunnelapi.ts";
 import { checkGuests, ProgressTicker } from "./tunnelparts.ts";
 
@@ -19,6 +21,8 @@ export interface TunnelTargetOptions extends TunnelOptions {
   /** Of a unix socket to listen on, like 0o660; default 0o600. */
   readonly socketMode?: number | undefined;
   readonly socketGroup?: string | undefined;
+  /** What hosts of this rack share, like `rackIndex` of a source: a Redis server, or a store. */
+  readonly rackStore?: string | PageStore | undefined;
 }
 
 /** Serves one session, or one after another for ever. Rejects when the session was lost. */
@@ -30,6 +34,7 @@ export async function runTunnelTarget(
   const { tlsDirectory, insecure = false, persistent = false, onNotice } = options;
   checkGuests(options.guests);
   refuseUnprotected("--listen", address, { tls: tlsDirectory !== undefined, insecure });
+  checkRack("--rack-store", options.rackStore, options);
   const tls =
     tlsDirectory === undefined ? undefined : await loadTlsIdentity(tlsDirectory, "server");
   const { socketMode, socketGroup } = options;
@@ -67,6 +72,8 @@ export async function runTunnelTarget(
 class TunnelTarget {
   private readonly resources: EngineResources;
   private readonly options: TunnelTargetOptions;
+  private readonly rack: TargetRack | undefined;
+  private rackCounts: (() => RackCounts) | undefined;
   private readonly watches = new Map<string, GuestWatch>();
   private readonly beganAt = performance.now();
   private connection: Connection | undefined;
@@ -74,6 +81,8 @@ class TunnelTarget {
   constructor(resources: EngineResources, options: TunnelTargetOptions) {
     this.resources = resources;
     this.options = options;
+    const { rackStore } = options;
+    this.rack = rackStore === undefined ? undefined : new TargetRack(rackStore, options);
     for (const { name } of options.guests) this.watches.set(name, new GuestWatch(name));
   }
 
@@ -105,11 +114,16 @@ class TunnelTarget {
         expects: (name) => this.watches.has(name),
         sinkOf: (name, guest) => this.sinkOf(name, guest),
         onGuestOver: (name, reason) => this.guestOver(name, reason),
+        rack: async (secret) => this.rack?.find(secret),
+        onRack: (counts) => {
+          this.rackCounts = counts;
+        },
       });
       return this.report;
     } finally {
       signal?.removeEventListener("abort", onAbort);
       ticker.stop();
+      await this.rack?.close();
     }
   }
 
@@ -157,6 +171,6 @@ class TunnelTarget {
 
   private get report(): TunnelReport {
     const guests = [...this.watches.values()].map((watch) => watch.report);
-    return { guests, counts: undefined, ...this.numbers };
+    return { guests, counts: undefined, rack: this.rackCounts?.(), ...this.numbers };
   }
 }
