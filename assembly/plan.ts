@@ -131,11 +131,9 @@ export function describePages(
       cluster = load<u32>(at, SLOT);
       state = load<u32>(at, SLOT + 4);
       word = load<u64>(at, PLACE);
-    } else if (outcome == OUTCOME_NAMED) {
-      kind = RUN_NAMED;
     } else {
       const record = recordsPtr + <usize>(page * SURVEY_RECORD_BYTES);
-      kind = constantKind(load<u32>(record));
+      kind = outcome == OUTCOME_NAMED ? RUN_NAMED : constantKind(load<u32>(record));
       word = load<u64>(record, 8);
     }
     store<u32>(plainPtr + <usize>(page * 4), plain);

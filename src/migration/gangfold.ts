@@ -241,11 +241,9 @@ export class GangFold {
 
   /** One for all batches of a guest: the pipeline keeps them. */
   private sourceOf(guest: FoldedGuest): GuestPages {
-    let source = this.sources.get(guest);
-    if (!source) {
-      source = { name: guest.name, image: guest.number, file: undefined, entries: guest.entries };
-      this.sources.set(guest, source);
-    }
+    const { name, number: image, entries } = guest;
+    const source = this.sources.get(guest) ?? { name, image, file: undefined, entries };
+    this.sources.set(guest, source);
     return source;
   }
 }

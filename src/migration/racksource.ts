@@ -1,6 +1,6 @@
 // A gang's source as a member of its rack: which pages of its batches go by name, the content of
-// those that the target does not find, and what of its slots the target's rack is to have. Joins the
-// decisions of RackNames to the batches and slots of a session.
+// those that the target does not find, and what of its slots the target's rack is to have. Joins
+// the decisions of RackNames to the batches and slots of a session.
 import { ByteWriter } from "../core/bytes.ts";
 import { DIGEST_BYTES, PAGE_BYTES } from "../core/page.ts";
 import type { Scope } from "../dedup/scope.ts";
@@ -50,7 +50,7 @@ export interface RackGang {
   readonly firstKept: number;
   /** Sends a frame that is about no guest behind what was emitted. */
   tell(type: SessionType, head: Uint8Array): void;
-  /** Sends the pages that `fill` puts from an address on, as the content of the names it returns. */
+  /** Sends the pages that `fill` puts at an address, as the content of the names it returns. */
   answer(fill: (pagesPtr: number) => readonly number[]): Promise<void>;
 }
 

@@ -1,5 +1,5 @@
-// A gang's target as a member of its rack: numbers the pages that came by name, hands those that are
-// found to their guests, and fills the rack's store from the slots of its session. Joins the
+// A gang's target as a member of its rack: numbers the pages that came by name, hands those that
+// are found to their guests, and fills the rack's store from the slots of its session. Joins the
 // decisions of RackPages to batches, slots and guests.
 import type { Region } from "../core/arena.ts";
 import { copyBytes } from "../core/copy.ts";

@@ -1,5 +1,5 @@
-// What a gang's source sends, in order and no faster than it may: little waits for the link, so that
-// hypervisors take the link for what it is.
+// What a gang's source sends, in order and no faster than it may: little waits for the link, so
+// that hypervisors take the link for what it is.
 import type { RateLimit } from "../transport/rate.ts";
 import type { SessionType } from "../wire/sessionframe.ts";
 import type { SessionLink } from "./link.ts";

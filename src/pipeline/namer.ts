@@ -1,6 +1,6 @@
-// Pages that another host sends need not be sent twice: between matching and encoding, the pages of
-// a batch whose content would go over the link get their digests, and whoever knows which hosts have
-// them says which are sent by name. Named pages have no slot: nothing may refer to them.
+// Pages that another host sends need not be sent twice: between matching and encoding, the pages
+// of a batch whose content would go over the link get their digests, and whoever knows which hosts
+// have them says which are sent by name. Named pages have no slot: nothing may refer to them.
 import type { Region } from "../core/arena.ts";
 import { DIGEST_BYTES, PAGE_BYTES } from "../core/page.ts";
 import { Action, Outcome, PLAN_BYTES, slabPart } from "../core/slab.ts";

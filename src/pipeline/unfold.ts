@@ -33,8 +33,8 @@ export class BatchUnfolder {
   private readonly running = new Set<Promise<unknown>>();
 
   /**
-   * Keeps `slotBytes` of clusters, as was agreed with the source. LIMIT when there is no room. Where
-   * pages may come by name (SKIP), they are left out and all others are surveyed.
+   * Keeps `slotBytes` of clusters, as was agreed with the source. LIMIT when there is no room.
+   * Where pages may come by name (SKIP), they are left out and all others are surveyed.
    */
   constructor(resources: EngineResources, slotBytes: number, hasNames = false) {
     this.resources = resources;

@@ -31,7 +31,7 @@ const LONGEST_HEAD = RAM_HEADER_BYTES + 1 + MAX_BLOCK_NAME_BYTES + 3;
 export class RamRecords {
   /** Whether the record that ends a part was taken; the next part begins with the next call. */
   isEnded = false;
-  /** The mark of `ScriptWriter` that is wanted before that record: of the last part, of any, none. */
+  /** The mark of `ScriptWriter` that is wanted before that record, if any. */
   endMark: "last" | "part" | undefined;
   private block: NumberedBlock | undefined;
   /** The beginning of a cut record. */

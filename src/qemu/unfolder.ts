@@ -1,7 +1,7 @@
-// Replays the script of a batch with its pages into the bytes that StreamFolder took: exactly these,
-// unless pages are absent. Such pages are put off (putoff.ts): they are written when they have come,
-// before the next record or end of a part of RAM, and newer content of their frames cancels them.
-// The script comes from a peer: nothing is written outside of `into`, whatever it says.
+// Replays the script of a batch with its pages into the bytes that StreamFolder took: exactly
+// these, unless pages are absent. Such pages are put off (putoff.ts): they are written when they
+// have come, before the next record or end of a part of RAM, and newer content of their frames
+// cancels them. The script comes from a peer: nothing is written outside of `into`.
 import { PAGE_BYTES } from "../core/page.ts";
 import { type AbsentPages, AbsentWalk } from "./absentpages.ts";
 import { type PlacedBlock, PlacedBlocks } from "./placedblocks.ts";

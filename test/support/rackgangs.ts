@@ -1,5 +1,5 @@
-// Hosts of two racks in one process: gangs that share an index at their sources and a store of pages
-// at their targets, both in memory unless others are given.
+// Hosts of two racks in one process: gangs that share an index at their sources and a store of
+// pages at their targets.
 
 import type { GuestReturns } from "../../src/migration/gangtargetapi.ts";
 import type { GuestSink } from "../../src/migration/guestdelivery.ts";
