@@ -7,6 +7,7 @@ import type { Clock } from "./adaptiverate.ts";
 const FAILURES = 3;
 /** How long it is. */
 const REST_MS = 5000;
+const GRACE_MS = 1;
 /** Why a limit ends; without a reason each abort would make an error with a stack. */
 const ANSWERED = "answered";
 
@@ -86,6 +87,12 @@ export class BoundedCalls {
     return undefined;
   }
 
+  /** What it says is of no use: it is left alone like one that fails. */
+  leaveAlone(cause: string, reason: string): void {
+    this.failures = FAILURES - 1;
+    this.failed(this.options.clock.now(), cause, reason);
+  }
+
   /** Ends all calls; those that come are not made. */
   close(): void {
     this.isClosed = true;
@@ -97,12 +104,15 @@ export class BoundedCalls {
     return call();
   }
 
-  private limit(signal: AbortSignal): Promise<undefined> {
+  private async limit(signal: AbortSignal): Promise<undefined> {
     const { clock, limitMs } = this.options;
-    return clock.sleep(limitMs, signal).then(
-      () => undefined,
-      () => undefined,
-    );
+    try {
+      await clock.sleep(limitMs - GRACE_MS, signal);
+      // Where it was us who had no time, the answer has come: let it be read before we judge.
+      await clock.sleep(GRACE_MS, signal);
+    } catch {
+      // It has been answered.
+    }
   }
 
   /** Calls that were under way together fail together: one pause of the service is one failure. */

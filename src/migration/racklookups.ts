@@ -1,6 +1,5 @@
-// Looks for named pages in the store of the rack: in batches, a few at a time, again and again with
-// growing delays. What it finds is checked against its digest before it is handed on.
-import { PagefoldError } from "../core/errors.ts";
+// Looks for named pages in the store of the rack: in batches, a few at a time, again and again when
+// they may be there. What it finds is checked against its digest before it is handed on.
 import type { Clock } from "./adaptiverate.ts";
 import type { BoundedCalls } from "./boundedcalls.ts";
 import { RecentPages } from "./recentpages.ts";
@@ -9,17 +8,25 @@ import { digestsOf, type Wait } from "./waitingnames.ts";
 /** Digests of one look-up, and look-ups under way. */
 const CALL_DIGESTS = 256;
 const CALLS = 4;
-/** Until a page that is not there is looked for again. */
-const DELAYS_MS = [10, 20, 40, 80, 100];
+/** Until a page that is not there is looked for again: what they usually take, within bounds. */
+const SHORTEST_MS = 20;
+const LONGEST_MS = 200;
+const FIRST_GUESS_MS = 50;
+/** So many of the last pages say what is usual. */
+const LEARNT_FROM = 64;
+/** Answers in a row with pages that are not what their digests say. */
+const LIES = 3;
 /** Pages that are kept, because names come again. */
 const RECENT_PAGES = 1024;
 /** Digests that the store has lied about; beyond, it may lie again. */
 const MAX_REFUSED = 4096;
 
+type Found = readonly (Uint8Array | undefined)[];
+
 export interface RackLookupsOptions {
   readonly calls: BoundedCalls;
   readonly clock: Clock;
-  get(digests: Uint8Array): Promise<(Uint8Array | undefined)[]>;
+  get(digests: Uint8Array): Promise<Found>;
   verify(digests: Uint8Array, pages: readonly Uint8Array[]): Promise<readonly boolean[]>;
   found(wait: Wait, page: Uint8Array): void;
   /** These are not looked for: the store is left alone, or has something else in their place. */
@@ -31,10 +38,10 @@ export class RackLookups {
   refusedPages = 0;
   private readonly options: RackLookupsOptions;
   private ready: Wait[] = [];
-  /** By the time at which they are looked for again, by how often they have been. */
-  private readonly later: { readonly at: number; readonly waits: readonly Wait[] }[][] =
-    DELAYS_MS.map(() => []);
-  private readonly lookups = new WeakMap<Wait, number>();
+  private later: { readonly at: number; readonly waits: readonly Wait[] }[] = [];
+  private readonly looked = new WeakMap<Wait, { readonly firstAt: number; count: number }>();
+  private usualMs = FIRST_GUESS_MS;
+  private lies = 0;
   private readonly recent = new RecentPages(RECENT_PAGES);
   private readonly refused = new Set<string>();
   private underWay = 0;
@@ -58,17 +65,15 @@ export class RackLookups {
   /** Looks again for what is due. */
   tick(): void {
     const now = this.options.clock.now();
-    for (const later of this.later) {
-      while (later.length > 0 && later[0].at <= now) {
-        for (const wait of later.shift()?.waits ?? []) this.ready.push(wait);
-      }
-    }
+    const due = this.later.filter(({ at }) => at <= now);
+    this.later = this.later.filter(({ at }) => at > now);
+    for (const { waits } of due) for (const wait of waits) this.ready.push(wait);
     this.look();
   }
 
   clear(): void {
     this.ready = [];
-    for (const later of this.later) later.length = 0;
+    this.later = [];
   }
 
   private look(): void {
@@ -90,52 +95,73 @@ export class RackLookups {
   }
 
   private async lookUp(waits: readonly Wait[]): Promise<void> {
-    const { calls, unavailable } = this.options;
+    const { calls, get, unavailable } = this.options;
     this.underWay++;
-    await calls.ask(() => this.fetch(waits));
+    const take = (found: Found) => this.take(waits, found);
+    const answer = await calls.ask(
+      () => get(digestsOf(waits)),
+      (found) => void take(found),
+    );
+    if (answer) await take(answer.value);
     this.underWay--;
     const left = waits.filter(isWaiting);
-    const without = left.filter(({ key }) => this.refused.has(key));
+    const isWithout = ({ key }: Wait) => !calls.isOpen || this.refused.has(key);
+    const without = left.filter(isWithout);
+    this.lookLater(left.filter((wait) => !isWithout(wait)));
     if (without.length > 0) unavailable(without);
-    this.lookLater(left.filter(({ key }) => !this.refused.has(key)));
     this.look();
   }
 
   /** Hands on what is there and is what it should be, however late the answer is. */
-  private async fetch(waits: readonly Wait[]): Promise<void> {
-    const { get, verify, found } = this.options;
-    const answer = await get(digestsOf(waits));
-    const isWanted = waits.map(({ numbers }, i) => answer[i] !== undefined && numbers.size > 0);
+  private async take(waits: readonly Wait[], found: Found): Promise<void> {
+    const isWanted = waits.map(({ numbers }, i) => found[i] !== undefined && numbers.size > 0);
     const there = waits.filter((_, i) => isWanted[i]);
     if (there.length === 0) return;
-    const pages = answer.filter((page, i) => page !== undefined && isWanted[i]) as Uint8Array[];
-    const isRight = await verify(digestsOf(there), pages);
-    const wrong: Wait[] = [];
+    const pages = found.filter((page, i) => page !== undefined && isWanted[i]) as Uint8Array[];
+    // Where nobody can check them, they are not there.
+    const verdicts = await this.options.verify(digestsOf(there), pages).catch(() => undefined);
+    if (!verdicts) return;
+    const wrong = there.filter((_, i) => !verdicts[i]);
+    this.refuse(wrong);
     there.forEach((wait, i) => {
-      if (!isRight[i]) {
-        wrong.push(wait);
-        return;
-      }
+      if (!verdicts[i]) return;
       this.recent.add(wait.key, pages[i]);
-      found(wait, pages[i]);
+      this.learn(wait);
+      this.options.found(wait, pages[i]);
     });
-    if (wrong.length === 0) return;
-    this.refusedPages += wrong.length;
-    for (const { key } of wrong) if (this.refused.size < MAX_REFUSED) this.refused.add(key);
-    throw new PagefoldError("MISMATCH", `${wrong.length} pages are not what their digests say`);
   }
 
+  /** A store that lies again and again is left alone. */
+  private refuse(wrong: readonly Wait[]): void {
+    this.lies = wrong.length > 0 ? this.lies + 1 : 0;
+    this.refusedPages += wrong.length;
+    for (const { key } of wrong) if (this.refused.size < MAX_REFUSED) this.refused.add(key);
+    if (this.lies < LIES) return;
+    this.lies = 0;
+    const reason = "what it has is not what its digests say";
+    this.options.calls.leaveAlone("MISMATCH", reason);
+  }
+
+  /** How long pages take to get into the store once they are named. */
+  private learn(wait: Wait): void {
+    const looked = this.looked.get(wait);
+    if (!looked || looked.count === 0) return;
+    const ms = this.options.clock.now() - looked.firstAt;
+    this.usualMs += (ms - this.usualMs) / LEARNT_FROM;
+  }
+
+  /** The second time when they usually are there, and then more often. */
   private lookLater(waits: readonly Wait[]): void {
     const now = this.options.clock.now();
-    const byDelay = DELAYS_MS.map((): Wait[] => []);
+    const [second, later]: [Wait[], Wait[]] = [[], []];
     for (const wait of waits) {
-      const lookups = this.lookups.get(wait) ?? 0;
-      this.lookups.set(wait, lookups + 1);
-      byDelay[Math.min(lookups, DELAYS_MS.length - 1)].push(wait);
+      const looked = this.looked.get(wait) ?? { firstAt: now, count: 0 };
+      this.looked.set(wait, looked);
+      (looked.count++ === 0 ? second : later).push(wait);
     }
-    byDelay.forEach((some, i) => {
-      if (some.length > 0) this.later[i].push({ at: now + DELAYS_MS[i], waits: some });
-    });
+    const within = (ms: number) => Math.min(Math.max(ms, SHORTEST_MS), LONGEST_MS);
+    if (second.length > 0) this.later.push({ at: now + within(this.usualMs), waits: second });
+    if (later.length > 0) this.later.push({ at: now + within(this.usualMs / 2), waits: later });
   }
 }
 

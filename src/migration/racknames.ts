@@ -9,6 +9,10 @@ import { RackWants } from "./rackwants.ts";
 
 /** Content is sent for what the index has not answered by then. */
 const ANSWER_MS = 250;
+const EFFECT = "hosts send again what others have sent";
+/** Names after which we look whether most were found, and how long none are given if not. */
+const JUDGED_NAMES = 512;
+const REST_MS = 5000;
 
 export interface RackNamesOptions {
   readonly member: IndexMember;
@@ -48,6 +52,12 @@ export class RackNames {
   private readonly held = new Map<number, Held>();
   private lastAnswer: Promise<unknown> = Promise.resolve();
   private isClosed = false;
+  /** Names that the target has found, and has not, since they were judged. */
+  private found = 0;
+  private lost = 0;
+  /** Until then nothing is named. */
+  private restUntil = Number.NEGATIVE_INFINITY;
+  private isTold = false;
 
   constructor(options: RackNamesOptions) {
     this.options = options;
@@ -55,7 +65,7 @@ export class RackNames {
       clock: options.clock,
       service: "rack index",
       limitMs: ANSWER_MS,
-      effect: "hosts send again what others have sent",
+      effect: EFFECT,
       notice: (message) => options.session.notice(message),
     });
     const { member, clock, session } = options;
@@ -85,9 +95,13 @@ export class RackNames {
     return answer;
   }
 
-  /** Number of the next name, or undefined when too many are unresolved (send content then). */
+  /**
+   * Number of the next name, or undefined when too many are unresolved, or the target does not find
+   * what is named (send content then).
+   */
   hold(digest: Uint8Array, handle: number): number | undefined {
-    if (this.isClosed || this.held.size >= this.options.heldPages) {
+    const isFull = this.held.size >= this.options.heldPages;
+    if (this.isClosed || isFull || this.options.clock.now() < this.restUntil) {
       this.numbers.repeated++;
       return undefined;
     }
@@ -100,7 +114,7 @@ export class RackNames {
   resolved(numbers: readonly number[]): void {
     if (this.isClosed) return;
     for (const number of numbers) {
-      this.heldName(number);
+      if (!this.heldName(number).isAnswered) this.found++;
       this.held.delete(number);
     }
   }
@@ -118,6 +132,7 @@ export class RackNames {
       handles[i] = name.handle;
     });
     this.numbers.answered += numbers.length;
+    this.judge(numbers.length);
     this.options.session.answer(numbers);
     void this.calls.ask(() => this.options.member.takeOver(digests, handles));
     this.wants.expect();
@@ -140,6 +155,21 @@ export class RackNames {
     await this.calls.ask(() => this.options.member.leave());
     this.calls.close();
     await looked;
+  }
+
+  /** Names that are answered cost twice: when it is most of them, content is cheaper. */
+  private judge(missing: number): void {
+    const { clock, session } = this.options;
+    this.lost += missing;
+    if (this.found + this.lost < JUDGED_NAMES) return;
+    const isUseless = this.lost > this.found;
+    this.found = 0;
+    this.lost = 0;
+    if (!isUseless || clock.now() < this.restUntil) return;
+    this.restUntil = clock.now() + REST_MS;
+    if (this.isTold) return;
+    this.isTold = true;
+    session.notice(`rack store: the target finds few pages there; ${EFFECT}`);
   }
 
   private heldName(number: number): Held {

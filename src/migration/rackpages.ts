@@ -9,12 +9,12 @@ import { RackPuts } from "./rackputs.ts";
 import { type Wait, WaitingNames } from "./waitingnames.ts";
 
 /** A look-up that takes longer counts as a failure, and so does a call that puts. */
-const GET_MS = 500;
+const GET_MS = 1000;
 const PUT_MS = 2000;
 /** What is due is seen to so often. */
 const TICK_MS = 10;
-/** After that the source of a name is asked. */
-const PATIENCE_MS = 1000;
+/** After that the source of a name is asked. No guest stalls meanwhile, but its source holds it. */
+const PATIENCE_MS = 2000;
 /** Names of one message to the source. */
 const MESSAGE_NAMES = 256;
 /** So many resolved names do not wait for the next tick. */

@@ -202,6 +202,24 @@ describe("rack names: names", () => {
     expect(() => names.resolved([0])).toThrow(PagefoldError);
     void names.close();
   });
+
+  it("names nothing for a while when the target does not find what is named", async () => {
+    const { clock, names, said } = made({ heldPages: 10_000 });
+    const hold = () => names.hold(digest(1), 1);
+    const all = Array.from({ length: 600 }, () => hold() as number);
+    names.resolved(all.slice(0, 200));
+    names.missing(all.slice(200));
+    const notice = said.filter((line) => line.startsWith("rack"));
+    expect(notice).toEqual([
+      "rack store: the target finds few pages there; hosts send again what others have sent",
+    ]);
+    // That they are resolved by their answers says nothing for the store.
+    names.resolved(all.slice(200));
+    expect(hold()).toBeUndefined();
+    await clock.pass(5000);
+    expect(hold()).toBe(600);
+    void names.close();
+  });
 });
 
 describe("rack names: wants", () => {
