@@ -13,6 +13,9 @@ const RACK_BYTES = 16;
 const RACK_NAME = /^[0-9a-f]{32}$/;
 /** Keys that a server looks at before it answers others. */
 const SCAN_COUNT = "1000";
+/** Many pages in one command, which costs us a tenth of as many; SET takes one with a life. */
+const PUT_SCRIPT = `
+  for i, key in ipairs(KEYS) do redis.call("SET", key, ARGV[i], "PX", ARGV[#KEYS + 1]) end`;
 
 /** Connects. CONNECTION, INPUT (certificates), USAGE (the address; no client is installed). */
 export async function openRedisPages(url: string, options: RedisOptions = {}): Promise<PageStore> {
@@ -38,30 +41,45 @@ export class RedisPages implements PageStore {
 
   async put(digests: Uint8Array, sealed: readonly Uint8Array[], lifeMs: number): Promise<void> {
     const life = String(Math.ceil(lifeMs));
-    const set = (page: Uint8Array, i: number) => {
-      const key = keyAt(digests, i);
-      const bytes = Buffer.from(page.buffer, page.byteOffset, page.length);
-      return this.link.send(key, ["SET", key, bytes, "PX", life]);
-    };
-    await Promise.all(sealed.map(set));
+    const keys = sealed.map((_, i) => keyAt(digests, i));
+    const values = sealed.map((page) => Buffer.from(page.buffer, page.byteOffset, page.length));
+    if (!this.link.isCluster && keys.length > 0) {
+      const words = ["EVAL", PUT_SCRIPT, String(keys.length), ...keys];
+      await this.link.send(keys[0], [...words, ...values, life]);
+      return;
+    }
+    const set = (key: string, i: number) =>
+      this.link.send(key, ["SET", key, values[i], "PX", life]);
+    await Promise.all(keys.map(set));
   }
 
   async get(digests: Uint8Array): Promise<(Uint8Array | undefined)[]> {
     const count = digests.length / DIGEST_BYTES;
     if (count === 0) return [];
-    const look = async (i: number): Promise<Uint8Array | undefined> => {
-      const key = keyAt(digests, i);
-      const value = await this.link.send(key, ["GET", key]).catch((error) => {
+    const keys = Array.from({ length: count }, (_, i) => keyAt(digests, i));
+    const values = await (this.link.isCluster ? this.getEach(keys) : this.getAll(keys));
+    const found = values.map((value) => (Buffer.isBuffer(value) ? value : undefined));
+    const hits = found.filter((page) => page !== undefined).length;
+    await Promise.all([this.count("hits", hits), this.count("misses", count - hits)]);
+    return found;
+  }
+
+  /** In one command, which costs us a tenth of as many; what is no string is as if it were not. */
+  private async getAll(keys: string[]): Promise<unknown[]> {
+    const values = await this.link.send(keys[0], ["MGET", ...keys]);
+    if (!Array.isArray(values)) throw this.link.brokenAnswer("MGET");
+    return values;
+  }
+
+  /** Of servers that each have some. */
+  private getEach(keys: string[]): Promise<unknown[]> {
+    const get = (key: string) =>
+      this.link.send(key, ["GET", key]).catch((error) => {
         // Somebody else's: not our page.
         if (/\bWRONGTYPE\b/.test(error.message)) return undefined;
         throw error;
       });
-      return Buffer.isBuffer(value) ? value : undefined;
-    };
-    const found = await Promise.all(Array.from({ length: count }, (_, i) => look(i)));
-    const hits = found.filter((page) => page !== undefined).length;
-    await Promise.all([this.count("hits", hits), this.count("misses", count - hits)]);
-    return found;
+    return Promise.all(keys.map(get));
   }
 
   async status(): Promise<StoreStatus> {
