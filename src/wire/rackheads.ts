@@ -1,4 +1,4 @@
-// What the frames of a session say about pages that are sent by name (docs/session.md): digests,
+// What the frames of a session say about pages that are sent by name (docs/session.md §9): digests,
 // and numbers of names, which count the pages that were sent by name from 0 on.
 import { type ByteReader, ByteWriter } from "../core/bytes.ts";
 import { MAX_CLUSTER_ITEMS, MAX_CLUSTERS, MAX_SESSION_PAGES } from "../core/limits.ts";

@@ -1,15 +1,33 @@
-// The worked example of docs/session.md §9: what it shows must be what is sent. Every line of it
-// that begins with an offset is compared, as far as it lists bytes one after another.
+// The worked examples of docs/session.md §11: what they show must be what is sent. Every line of
+// them that begins with an offset is compared, as far as it lists bytes one after another.
 import { readFileSync } from "node:fs";
+import { setImmediate as turn } from "node:timers/promises";
 import { expect, it } from "vitest";
+import { rackKeys } from "../../src/store/rackkeys.ts";
+import { Claim, DIGEST_BYTES, type IndexMember } from "../../src/store/store.ts";
 import type { Connection } from "../../src/transport/connection.ts";
 import { loopbackPair } from "../../src/transport/loopback.ts";
-import { openGang, openResources } from "../support/gang.ts";
+import { openGang, openResources, until } from "../support/gang.ts";
 import { StreamMaker } from "../support/qemustream.ts";
+import { LoadingSink } from "../support/rackgangs.ts";
+import { VirtualClock } from "../support/virtualclock.ts";
 
 const HEADER_BYTES = 32;
 const text = readFileSync(new URL("../../docs/session.md", import.meta.url), "utf8");
-const example = text.slice(text.indexOf("## 9."), text.indexOf("## 10."));
+
+/** What stands below a heading. */
+function sectionOf(heading: string): string {
+  const from = text.indexOf(`\n${heading}\n`);
+  if (from < 0) throw new Error(`${heading} is missing`);
+  const to = text.indexOf("\n##", from + 1);
+  return text.slice(from, to < 0 ? text.length : to);
+}
+
+/** A device, the end and a description. */
+function endOf(maker: StreamMaker): StreamMaker {
+  maker.u8(4).be32(3).name("timer").be32(0).be32(1).raw(Buffer.from("ticks")).footer(3).u8(0);
+  return maker.description("{}");
+}
 
 /** The migration stream of a guest of four pages. */
 function tinyStream(): Uint8Array {
@@ -21,8 +39,7 @@ function tinyStream(): Uint8Array {
   maker.record("page", 0, 0, page).record("zero", 0, 1);
   maker.record("page", 0, 2, word).record("page", 0, 3, page);
   maker.endOfPart().footer();
-  maker.u8(4).be32(3).name("timer").be32(0).be32(1).raw(Buffer.from("ticks")).footer(3).u8(0);
-  return maker.description("{}").made().bytes;
+  return endOf(maker).made().bytes;
 }
 
 /** Keeps a copy of all that is written to a connection. */
@@ -53,7 +70,7 @@ function framesOf(pieces: readonly Uint8Array[]): Buffer[] {
 }
 
 /** The lines "offset  bytes …" below each "**S2**, …", as far as bytes are listed. */
-function dumpLines(): { frame: string; offset: number; bytes: string }[] {
+function dumpLines(example: string): { frame: string; offset: number; bytes: string }[] {
   const parts = example.split(/^\*\*([ST]\d+)\*\*, /m).slice(1);
   return parts.flatMap((frame, i) => {
     if (i % 2 === 1) return [];
@@ -62,6 +79,18 @@ function dumpLines(): { frame: string; offset: number; bytes: string }[] {
       return { frame, offset: Number.parseInt(offset, 16), bytes: bytes.replace(/ /g, "") };
     });
   });
+}
+
+/** What the document shows of these frames, as it is and as it should be. */
+function compare(heading: string, frames: { S: Buffer[]; T: Buffer[] }): void {
+  const lines = dumpLines(sectionOf(heading));
+  expect(lines.length).toBeGreaterThan(35);
+  const found = lines.map(({ frame, offset, bytes }) => {
+    const whole = frames[frame[0] as "S" | "T"][Number(frame.slice(1))];
+    const there = whole.toString("hex", offset, offset + bytes.length / 2);
+    return { frame, offset, bytes: there };
+  });
+  expect(found).toEqual(lines);
 }
 
 it("docs/session.md: shows the bytes of a session", async () => {
@@ -86,12 +115,105 @@ it("docs/session.md: shows the bytes of a session", async () => {
 
   const frames = { S: framesOf(sent), T: framesOf(answered) };
   expect([frames.S.length, frames.T.length]).toEqual([8, 7]);
-  const lines = dumpLines();
-  expect(lines.length).toBeGreaterThan(50);
-  const found = lines.map(({ frame, offset, bytes }) => {
-    const whole = frames[frame[0] as "S" | "T"][Number(frame.slice(1))];
-    const there = whole.toString("hex", offset, offset + bytes.length / 2);
-    return { frame, offset, bytes: there };
+  compare("### A guest", frames);
+});
+
+const SECRET = new Uint8Array(32).fill(7);
+
+/** The stream in which two pages go by name, and where it is cut. */
+function namedStream(): { bytes: Uint8Array; cuts: number[] } {
+  const pages = ["of this host", "of the store", "of nobody"].map((whose) => {
+    const page = Buffer.alloc(4096);
+    page.write(`a page ${whose}\n`);
+    return page;
   });
-  expect(found).toEqual(lines);
+  const maker = new StreamMaker().magic().command(1);
+  const cuts = [maker.out.length];
+  maker.startRam([{ name: "ram", pages: 3 }]).part(3);
+  pages.forEach((page, i) => {
+    maker.record("page", 0, i, page);
+  });
+  cuts.push(maker.out.length);
+  maker.endOfPart().footer();
+  cuts.push(maker.out.length);
+  return { bytes: endOf(maker).made().bytes, cuts };
+}
+
+/** An index in which the first page is ours, and wanted; the second is stored, the third claimed. */
+function namedMember(): IndexMember {
+  const nothing = { digests: new Uint8Array(0), handles: new Uint32Array(0) };
+  return {
+    token: 1,
+    claim: async (digests, handles) => ({
+      states: Uint8Array.of(Claim.OURS, Claim.STORED, Claim.CLAIMED).subarray(0, handles.length),
+      wants: { digests: digests.slice(0, DIGEST_BYTES), handles: handles.slice(0, 1) },
+    }),
+    wants: async () => nothing,
+    stored: async () => undefined,
+    takeOver: async () => undefined,
+    release: async () => undefined,
+    leave: async () => undefined,
+  };
+}
+
+it("docs/session.md: shows the bytes of a session with names", async () => {
+  const { bytes, cuts } = namedStream();
+  const sent: Uint8Array[] = [];
+  const answered: Uint8Array[] = [];
+  const frames = () => ({ S: framesOf(sent), T: framesOf(answered) });
+  const have = (source: number, target: number): Promise<void> =>
+    until(() => frames().S.length >= source && frames().T.length >= target);
+  const clock = new VirtualClock();
+  // Little time beside many turns: nothing must become impatient.
+  const passUntil = async (target: number): Promise<void> => {
+    for (let i = 1; frames().T.length < target; i++) {
+      await turn();
+      if (i % 50 === 0) await clock.pass(10);
+    }
+  };
+  const [left, right] = loopbackPair();
+  let find = (): void => undefined;
+  const isFound = new Promise<void>((resolve) => {
+    find = resolve;
+  });
+  const stored = Buffer.alloc(4096);
+  stored.write("a page of the store\n");
+  const store = {
+    put: async () => have(4, 3),
+    get: async (digests: Uint8Array) => {
+      await isFound;
+      const count = digests.length / DIGEST_BYTES;
+      return Array.from({ length: count }, (_, i) => (count > 1 && i === 0 ? stored : undefined));
+    },
+  };
+  const rack = { digestKey: rackKeys(SECRET, "").digestKey, clock };
+  const gang = await openGang({
+    streams: [bytes],
+    sourceEngine: await openResources(0, 256 << 20),
+    targetEngine: await openResources(0, 512 << 20),
+    connections: [keeping(left, sent), keeping(right, answered)],
+    source: {
+      times: { heartbeatMs: 1 << 30 },
+      rack: { secret: SECRET, join: async () => ({ ...rack, member: namedMember() }) },
+    },
+    target: { rack: async () => ({ ...rack, name: "east", store }) },
+    sinkOf: (_, returns) => new LoadingSink(returns),
+  });
+  const guest = await gang.begin(0);
+  guest.write(bytes.subarray(0, cuts[0]));
+  await have(2, 2);
+  // The first page goes, and is wanted; the second is found.
+  guest.write(bytes.subarray(cuts[0], cuts[1]));
+  await have(4, 4);
+  find();
+  await passUntil(5);
+  // The memory ends: the third cannot be waited for.
+  guest.write(bytes.subarray(cuts[1], cuts[2]));
+  await have(6, 7);
+  await passUntil(8);
+  guest.write(bytes.subarray(cuts[2]));
+  expect(await gang.outgoing[0].over).toMatchObject({ kind: "migrated" });
+  await gang.source.close();
+  expect(await gang.serving).toBeUndefined();
+  compare("### A guest with names", frames());
 });
