@@ -139,7 +139,7 @@ function namedStream(): { bytes: Uint8Array; cuts: number[] } {
   return { bytes: endOf(maker).made().bytes, cuts };
 }
 
-/** An index in which the first page is ours, and wanted; the second is stored, the third claimed. */
+/** The first page is ours and wanted, the second is stored, the third is another's. */
 function namedMember(): IndexMember {
   const nothing = { digests: new Uint8Array(0), handles: new Uint32Array(0) };
   return {
