@@ -6,7 +6,7 @@
 //   field   bytes 1–6 of the digest (its first byte chose the bucket)
 //   value   0 u32 token   4 u32 handle   8 u8 state   9 u8 second of the last want, modulo 256
 //
-// So 54 bits stand for a digest. Two of a rack that agree in them are told apart where the page
+// So 53 bits stand for a digest. Two of a rack that agree in them are told apart where the page
 // arrives; the one that was named wrongly is sent again.
 import { MAX_WANTS, MEMBER_LIFE_MS, RACK_LIFE_MS, WANT_AGAIN_MS } from "./lives.ts";
 

@@ -27,6 +27,7 @@ export interface Wants {
 export interface ClaimAnswer {
   /** For each digest a `Claim`, in their order. */
   readonly states: Uint8Array;
+  /** Those that were at hand where it was asked; `wants` gives all. */
   readonly wants: Wants;
 }
 

@@ -92,10 +92,13 @@ export function describeIndex(name: string, begin: () => Promise<IndexTrial>): v
       await statesOf(b, at(digests, 1));
       expect(await a.wants()).toEqual(NO_WANTS);
       await statesOf(b, at(digests, 0));
-      const { wants } = await a.claim(newDigests(1), handlesFrom(7, 1));
-      expect(pairs(wants.digests, wants.handles)).toEqual(
-        pairs(at(digests, 0), handlesFrom(0xffff_fffd, 1)),
-      );
+      // A claim takes those that are where it asks, which in a cluster need not be all.
+      const { wants: first } = await a.claim(newDigests(1), handlesFrom(7, 1));
+      const rest = await a.wants();
+      expect([
+        ...pairs(first.digests, first.handles),
+        ...pairs(rest.digests, rest.handles),
+      ]).toEqual(pairs(at(digests, 0), handlesFrom(0xffff_fffd, 1)));
       // It was answered by nothing.
       await trial.pass(3100);
       await statesOf(b, at(digests, 1));
