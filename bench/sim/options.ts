@@ -135,11 +135,12 @@ function seriesOf(values: Words): Series[] {
   const overHosts = numberOf("--hosts-over", values["hosts-over"]);
   const over = (oversubscription: number) => of(overHosts, { oversubscription });
   const nodes = (count: number) => of(RACK_HOSTS, { indexNodes: count, storeNodes: count });
-  return [
+  const all = [
     { title: "hosts", scenarios: list("hosts").map((hosts) => of(hosts)) },
     { title: "oversubscription", scenarios: list("over").map(over) },
     { title: "nodes", scenarios: list("nodes").map(nodes) },
   ];
+  return all.filter(({ scenarios }) => scenarios.length > 0);
 }
 
 /** So that the largest takes a minute or two. */
