@@ -16,6 +16,7 @@ import { GuestStream } from "./gueststream.ts";
 import type { GuestView } from "./guestview.ts";
 import type { StreamStage } from "./streamprogress.ts";
 import type { GuestAnswers, GuestTargetSetup } from "./targethost.ts";
+import { PagesInTurn } from "./turnpages.ts";
 
 /** Bytes of a return path that go into one record. */
 const RETURN_BYTES = 64 << 10;
@@ -35,6 +36,7 @@ export class GuestTarget implements GuestView {
   private readonly answers: GuestAnswers;
   private readonly stream: GuestStream;
   private readonly delivery: GuestDelivery;
+  private readonly pages = new PagesInTurn();
   private unfolding: Promise<void> = Promise.resolve();
   private readonly creditLimit: number;
   private receivedBytes = 0;
@@ -89,24 +91,22 @@ export class GuestTarget implements GuestView {
       this.answers.fail(new PagefoldError("CONNECTION", `session: ${this.name}: ${fault}`));
     }
     if (absent) this.stream.expect(absent);
+    const restored = pages && this.pages.add(pages);
     this.inTurn(async () => {
-      let restored = await pages;
+      const held = await restored;
       try {
         const missing = batch.settles && !this.isOver ? this.stream.unsettled(absent) : [];
         if (missing.length > 0) {
-          // Others need the slab, those among them who bring what we wait for.
-          const copy = restored?.copy();
-          restored?.release();
-          restored = copy;
-          await this.stream.settled(missing, () => this.answers.urge(missing));
+          const urge = (): void => this.answers.urge(missing);
+          await this.pages.wait(() => this.stream.settled(missing, urge));
         }
         if (this.isOver) return;
-        for (const part of this.stream.unfold(batch, restored, absent)) {
+        for (const part of this.stream.unfold(batch, held?.pages, absent)) {
           this.delivery.take(part.bytes, batch.isWithheld, part.streamBytes);
         }
         this.answers.cancel(this.stream.takeDropped());
       } finally {
-        restored?.release();
+        if (held) this.pages.release(held);
       }
     });
   }

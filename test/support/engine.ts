@@ -11,15 +11,34 @@ import { wasmPath } from "./kernels.ts";
 const MEMORY_BYTES = 160 << 20;
 
 export async function openTestEngine(options: EngineOptions = {}): Promise<Engine> {
-  const engine = await openEngine({
+  const engine = await open(options);
+  onTestFinished(() => engine.close());
+  return engine;
+}
+
+const kept: Engine[] = [];
+
+/** Engines for all tests of a file, which calls `closeEngines` behind the last one. */
+export async function keptEngines(
+  count: number,
+  options: EngineOptions = {},
+): Promise<EngineResources[]> {
+  for (let i = 0; i < count; i++) kept.push(await open(options));
+  return kept.slice(-count).map(resourcesOf);
+}
+
+export async function closeEngines(): Promise<void> {
+  await Promise.all(kept.splice(0).map((engine) => engine.close()));
+}
+
+function open(options: EngineOptions): Promise<Engine> {
+  return openEngine({
     threads: 2,
     memoryBytes: MEMORY_BYTES,
     workerUrl: new URL("../../dist/pool/worker.cjs", import.meta.url),
     wasm: pathToFileURL(wasmPath("release")),
     ...options,
   });
-  onTestFinished(() => engine.close());
-  return engine;
 }
 
 /** The memory and the workers behind an engine, which its users never see. */

@@ -1,9 +1,11 @@
 // Hosts of two racks in one process: gangs that share an index at their sources and a store of
 // pages at their targets.
 
+import type { Clock } from "../../src/migration/adaptiverate.ts";
 import type { GuestReturns } from "../../src/migration/gangtargetapi.ts";
 import type { GuestSink } from "../../src/migration/guestdelivery.ts";
 import type { RackSource } from "../../src/migration/racksource.ts";
+import type { EngineResources } from "../../src/pipeline/resources.ts";
 import { StreamFolder } from "../../src/qemu/folder.ts";
 import { rackKeys } from "../../src/store/rackkeys.ts";
 import { SealedPages } from "../../src/store/sealedpages.ts";
@@ -66,35 +68,48 @@ export interface RackSetup {
   readonly memoryBytes?: number;
   readonly gang?: Partial<GangSetup>;
   readonly secret?: Uint8Array;
+  /** Of each host: that of its source, and that of its target. */
+  readonly engines?: readonly (readonly [EngineResources, EngineResources])[];
+  readonly clock?: Clock;
+  /** What the key of the seals at a target is derived from, where it is not that of the others. */
+  readonly sealSecrets?: readonly (Uint8Array | undefined)[];
 }
 
 export async function openRacks(setup: RackSetup): Promise<RackHost[]> {
-  const { index, store, secret = new Uint8Array(0) } = setup;
+  const { index, store, secret = new Uint8Array(0), clock } = setup;
   const keys = rackKeys(secret.length > 0 ? secret : undefined, "");
   return Promise.all(
     setup.hosts.map(async (streams, number) => {
       const sinks = new Map<string, LoadingSink>();
       const notices: string[] = [];
       const onNotice = (message: string): void => void notices.push(message);
+      const engine = () => openResources(1, setup.memoryBytes);
+      const [sourceEngine, targetEngine] = setup.engines?.[number] ?? [
+        await engine(),
+        await engine(),
+      ];
+      const sealSecret = setup.sealSecrets?.[number];
+      const { sealKey } = sealSecret ? rackKeys(sealSecret, "") : keys;
       const gang = await openGang({
         streams,
-        sourceEngine: await openResources(1, setup.memoryBytes),
-        targetEngine: await openResources(1, setup.memoryBytes),
+        sourceEngine,
+        targetEngine,
         source: {
           rack: {
             secret,
             join: async (rack) => {
               const member = await index.join(rack, `host${number}`);
-              return { member, digestKey: keys.digestKey, onNotice };
+              return { member, digestKey: keys.digestKey, onNotice, clock };
             },
           },
         },
         target: {
           rack: async () => ({
             name: await store.rack(),
-            store: new SealedPages(store, keys.sealKey),
+            store: new SealedPages(store, sealKey),
             digestKey: keys.digestKey,
             onNotice,
+            clock,
           }),
         },
         sinkOf: (name, returns) => {

@@ -1,0 +1,94 @@
+// An index and a store of racks that fail as they are told to, and a clock for which little time
+// lasts long: what is bounded by seconds ends in a test's time.
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Clock } from "../../src/migration/adaptiverate.ts";
+import { MemoryIndex } from "../../src/store/memoryindex.ts";
+import { MemoryPages } from "../../src/store/memorypages.ts";
+import type { IndexMember, IndexStatus, PageStore, RackIndex } from "../../src/store/store.ts";
+
+/** Told of each call before it is made: what it throws or waits for, the caller gets. */
+export type BeforeCall = (call: string) => Promise<void> | void;
+
+export function never(): Promise<never> {
+  return new Promise(() => undefined);
+}
+
+/** One on which `times` as much time passes. */
+export function hastyClock(times: number): Clock {
+  return {
+    now: () => performance.now() * times,
+    sleep: (ms, signal) => sleep(ms / times, undefined, { signal }),
+  };
+}
+
+export class FaultyIndex implements RackIndex {
+  before: BeforeCall = () => undefined;
+  readonly inner: RackIndex;
+
+  constructor(clock: Clock) {
+    this.inner = new MemoryIndex(clock);
+  }
+
+  async join(rack: string, host: string): Promise<IndexMember> {
+    const member = await this.inner.join(rack, host);
+    const about = async <T>(name: string, call: () => Promise<T>): Promise<T> => {
+      await this.before(name);
+      return call();
+    };
+    return {
+      token: member.token,
+      claim: (digests, handles) => about("claim", () => member.claim(digests, handles)),
+      wants: () => about("wants", () => member.wants()),
+      stored: (digests) => about("stored", () => member.stored(digests)),
+      takeOver: (digests, handles) => about("takeOver", () => member.takeOver(digests, handles)),
+      release: (digests) => about("release", () => member.release(digests)),
+      leave: () => about("leave", () => member.leave()),
+    };
+  }
+
+  status(): Promise<IndexStatus> {
+    return this.inner.status();
+  }
+
+  async close(): Promise<void> {}
+}
+
+export class FaultyPages implements PageStore {
+  before: BeforeCall = () => undefined;
+  /** Changes what is found. */
+  change: (sealed: Uint8Array) => Uint8Array | undefined = (sealed) => sealed;
+  inner: PageStore;
+  private readonly clock: Clock;
+
+  constructor(clock: Clock, maxBytes?: number) {
+    this.clock = clock;
+    this.inner = new MemoryPages({ clock, maxBytes });
+  }
+
+  /** Everything is gone. */
+  flush(): void {
+    this.inner = new MemoryPages({ clock: this.clock });
+  }
+
+  rack(): Promise<string> {
+    return this.inner.rack();
+  }
+
+  async put(digests: Uint8Array, sealed: readonly Uint8Array[], lifeMs: number): Promise<void> {
+    const [ownDigests, ownSealed] = [digests.slice(), sealed.map((one) => new Uint8Array(one))];
+    await this.before("put");
+    return this.inner.put(ownDigests, ownSealed, lifeMs);
+  }
+
+  async get(digests: Uint8Array): Promise<(Uint8Array | undefined)[]> {
+    await this.before("get");
+    const found = await this.inner.get(digests);
+    return found.map((sealed) => sealed && this.change(sealed));
+  }
+
+  status() {
+    return this.inner.status();
+  }
+
+  async close(): Promise<void> {}
+}
