@@ -9,7 +9,8 @@ export const DESCRIPTION: readonly string[] = [
     "by their content, never by their names. The image - is stdin, the output - is stdout. " +
     "Sizes are bytes, or take KiB, MiB, GiB, TiB; they may be hexadecimal, with 0x.",
   "Between two hosts, tunnel migrates QEMU guests that move together while they run, and " +
-    "replicate keeps checkpoints of one at a backup.",
+    "replicate keeps checkpoints of one at a backup. Tunnels of several hosts can share what " +
+    "they send by way of Redis servers, which rack shows.",
   "Whatever happens, an archive or a file appears under its name complete or not at all, " +
     "an append that dies leaves the archive as it was, and inputs are never touched. What " +
     "is written is readable by its owner alone, for memory holds keys and passwords.",
@@ -17,6 +18,7 @@ export const DESCRIPTION: readonly string[] = [
 
 export const ENVIRONMENT: readonly (readonly [name: string, meaning: string])[] = [
   ["NO_COLOR", "respected: nothing that pagefold writes has colours"],
+  ["REDISCLI_AUTH", "the password of Redis servers, where their address has none"],
   ["PAGEFOLD_DEBUG", "1 adds the stack to the message of a failure"],
 ];
 
