@@ -8,7 +8,7 @@ import { BoundedCalls } from "./boundedcalls.ts";
 import { RackWants } from "./rackwants.ts";
 
 /** Content is sent for what the index has not answered by then. */
-const ANSWER_MS = 250;
+const ANSWER_MS = 500;
 const EFFECT = "hosts send again what others have sent";
 /** Names after which we look whether most were found, and how long none are given if not. */
 const JUDGED_NAMES = 512;

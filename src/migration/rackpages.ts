@@ -14,7 +14,7 @@ const PUT_MS = 2000;
 /** What is due is seen to so often. */
 const TICK_MS = 10;
 /** After that the source of a name is asked. No guest stalls meanwhile, but its source holds it. */
-const PATIENCE_MS = 2000;
+const PATIENCE_MS = 4000;
 /** Names of one message to the source. */
 const MESSAGE_NAMES = 256;
 /** So many resolved names do not wait for the next tick. */
