@@ -1,66 +1,16 @@
 // What a source does with a target that breaks the rules: it ends that session in one line, and
 // every guest that was not released stays where it is.
 import { describe, expect, it, onTestFinished } from "vitest";
-import { levelParameters } from "../../src/archive/levels.ts";
-import { GangSource } from "../../src/migration/gangsource.ts";
-import { SessionLink } from "../../src/migration/link.ts";
-import type { EngineResources } from "../../src/pipeline/resources.ts";
-import { loopbackPair } from "../../src/transport/loopback.ts";
-import { type SessionFrame, SessionType } from "../../src/wire/sessionframe.ts";
-import {
-  decodeHello,
-  decodeMark,
-  decodeReason,
-  encodeHello,
-  encodeMark,
-  encodeReason,
-  type Hello,
-} from "../../src/wire/sessionheads.ts";
+import { SessionType } from "../../src/wire/sessionframe.ts";
+import { decodeMark, decodeReason, encodeMark, encodeReason } from "../../src/wire/sessionheads.ts";
 import { feed, lineOf, Outgoing, openResources, SHUT } from "../support/gang.ts";
 import { guestStream, sharedPages } from "../support/gangstreams.ts";
 import { seededRandom } from "../support/random.ts";
+import { TargetPeer } from "../support/targetpeer.ts";
 
-const TIMES = { heartbeatMs: 30, silenceMs: 300 };
 const { bytes: STREAM } = guestStream(seededRandom(5), sharedPages(seededRandom(6), 40), {
   pages: 100,
 });
-
-/** A target that says whatever it is told to say. */
-class TargetPeer {
-  readonly link: SessionLink;
-  readonly opening: Promise<GangSource>;
-
-  constructor(resources: EngineResources) {
-    const [left, right] = loopbackPair();
-    this.link = new SessionLink(right, resources.checksum, TIMES);
-    this.opening = GangSource.open(resources, {
-      connection: left,
-      guests: ["vm0", "vm1"],
-      levels: [levelParameters("fast")],
-      firstLevel: 0,
-      times: TIMES,
-    });
-    this.opening.catch(() => undefined);
-  }
-
-  send(type: SessionType, guest = 0, head?: Uint8Array): void {
-    this.link.send(type, guest, head).catch(() => undefined);
-  }
-
-  async greet(change: Partial<Hello> = {}): Promise<void> {
-    const hello = decodeHello((await this.link.next()) as SessionFrame);
-    const answer = { ...hello, slotBytes: 1 << 20, creditBytes: 1 << 24, ...change };
-    this.send(SessionType.HELLO, 0, encodeHello(answer));
-  }
-
-  /** Reads on to a frame of a type. */
-  async until(type: SessionType): Promise<SessionFrame> {
-    for (let frame = await this.link.next(); frame; frame = await this.link.next()) {
-      if (frame.type === type) return frame;
-    }
-    throw new Error(`the source ended without record type ${type}`);
-  }
-}
 
 async function begun() {
   const resources = await openResources(1);

@@ -4,7 +4,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "../../src/migration/adaptiverate.ts";
 import { MemoryIndex } from "../../src/store/memoryindex.ts";
 import { MemoryPages } from "../../src/store/memorypages.ts";
-import type { IndexMember, IndexStatus, PageStore, RackIndex } from "../../src/store/store.ts";
+import {
+  Claim,
+  DIGEST_BYTES,
+  type IndexMember,
+  type IndexStatus,
+  type PageStore,
+  type RackIndex,
+} from "../../src/store/store.ts";
 
 /** Told of each call before it is made: what it throws or waits for, the caller gets. */
 export type BeforeCall = (call: string) => Promise<void> | void;
@@ -51,6 +58,19 @@ export class FaultyIndex implements RackIndex {
   }
 
   async close(): Promise<void> {}
+}
+
+/** Says of every page that the store has it. */
+export class LyingIndex extends FaultyIndex {
+  override async join(rack: string, host: string): Promise<IndexMember> {
+    return {
+      ...(await super.join(rack, host)),
+      claim: async (digests) => ({
+        states: new Uint8Array(digests.length / DIGEST_BYTES).fill(Claim.STORED),
+        wants: { digests: new Uint8Array(0), handles: new Uint32Array(0) },
+      }),
+    };
+  }
 }
 
 export class FaultyPages implements PageStore {

@@ -4,6 +4,7 @@ import { expect } from "vitest";
 import { ByteWriter } from "../../src/core/bytes.ts";
 import { CODEC_RAW, KIND_PAGES } from "../../src/core/cluster.ts";
 import { serveGang } from "../../src/migration/gangtarget.ts";
+import type { GangTargetOptions } from "../../src/migration/gangtargetapi.ts";
 import { SessionLink } from "../../src/migration/link.ts";
 import type { EngineResources } from "../../src/pipeline/resources.ts";
 import { loopbackPair } from "../../src/transport/loopback.ts";
@@ -13,6 +14,7 @@ import {
   encodeHello,
   encodeMark,
   encodeSessionBatch,
+  type Hello,
   type SessionBatch,
 } from "../../src/wire/sessionheads.ts";
 import { xxh64 } from "../oracle/xxh64.ts";
@@ -37,7 +39,7 @@ export class SourcePeer {
   private cluster = 0;
   private readonly named = new Set<number>();
 
-  constructor(resources: EngineResources, scope = "") {
+  constructor(resources: EngineResources, scope = "", rack?: GangTargetOptions["rack"]) {
     const [left, right] = loopbackPair();
     this.link = new SessionLink(left, resources.checksum, TIMES);
     this.serving = serveGang(resources, {
@@ -63,6 +65,7 @@ export class SourcePeer {
       },
       onGuestOver: (name, reason) => void this.overs.push([name, reason]),
       times: TIMES,
+      ...(rack ? { rack } : {}),
     }).catch((error: unknown) => error);
   }
 
@@ -70,7 +73,7 @@ export class SourcePeer {
     this.link.send(type, guest, head, body).catch(() => undefined);
   }
 
-  hello(hello: Partial<typeof HELLO> = {}): void {
+  hello(hello: Partial<Hello> = {}): void {
     this.send(SessionType.HELLO, 0, encodeHello({ ...HELLO, ...hello }));
   }
 
