@@ -91,7 +91,7 @@ export async function moveRest(gang: Gang, broken: Move, rest: readonly Guest[])
 }
 
 /** Looks again and again that no guest runs at both ends. */
-class RunWatch {
+export class RunWatch {
   #move: Move;
   #isOver = false;
   #looking: Promise<void>;
