@@ -72,10 +72,16 @@ export function marksOf(setting: string, trials: readonly RackTrial[]): Mark[] {
   return marks;
 }
 
-/** How often hosts were told to send a digest, for each that the index knows. */
-function timesSent({ shared }: RackReport): number | undefined {
+/**
+ * For each digest that the index knows, how often its content crossed the core because a host was
+ * told to send it, or answered for a name that was not found. What hosts sent without asking, when
+ * the index failed, is not known here.
+ */
+function timesSent({ shared, tunnels = [] }: RackReport): number | undefined {
   const index = shared?.index?.index;
-  return index === undefined || index.entries === 0 ? undefined : index.ours / index.entries;
+  if (index === undefined || index.entries === 0) return undefined;
+  const answered = tunnels.map(({ source }) => source.rack?.answered ?? 0);
+  return answered.reduce((sum, count) => sum + count, index.ours) / index.entries;
 }
 
 export function markLine({ what, wanted, value, isReached }: Mark): string {
