@@ -4,14 +4,13 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { PagefoldError } from "../../src/core/errors.ts";
 import type { Clock } from "../../src/migration/adaptiverate.ts";
 import type { EngineResources } from "../../src/pipeline/resources.ts";
-import type { Connection } from "../../src/transport/connection.ts";
 import { loopbackPair } from "../../src/transport/loopback.ts";
 import { shaped } from "../../src/transport/shaped.ts";
 import { closeEngines, keptEngines } from "../support/engine.ts";
 import { FaultyIndex, FaultyPages, hastyClock, LyingIndex, never } from "../support/faultyracks.ts";
-import { feed, until } from "../support/gang.ts";
 import { guestStream, sharedPages } from "../support/gangstreams.ts";
-import { differences, openRacks, type RackHost, rackOf } from "../support/rackgangs.ts";
+import type { RackSetup } from "../support/rackgangs.ts";
+import { migrateRacks } from "../support/racktrial.ts";
 import { randomSeed, seededRandom } from "../support/random.ts";
 
 const PAGES = 400;
@@ -53,59 +52,8 @@ function streamsOf(hosts = 2, guests = 2) {
 
 const STREAMS = streamsOf();
 
-async function begin(streams = STREAMS, more: Partial<Parameters<typeof openRacks>[0]> = {}) {
-  const free = engines.map((pair) => pair.map(({ arena }) => arena.largestFreeBytes));
-  const racks = await openRacks({ index, store, hosts: streams, engines, clock: CLOCK, ...more });
-  return { racks, free };
-}
-
-async function send({ gang }: RackHost, streams: readonly Uint8Array[]): Promise<void> {
-  const random = seededRandom(seed + 1);
-  await Promise.all(
-    streams.map(async (bytes, number) => {
-      await feed(await gang.begin(number), bytes, random, 100_000);
-      await gang.outgoing[number].over;
-    }),
-  );
-}
-
-function expectArrived({ gang, sinks }: RackHost, streams: readonly Uint8Array[]): void {
-  for (const [number, sent] of streams.entries()) {
-    expect(gang.outgoing[number].outcomes[0]).toMatchObject({ kind: "migrated" });
-    const came = sinks.get(`vm${number}`)?.bytes ?? new Uint8Array(0);
-    expect(differences(came, sent)).toEqual([]);
-  }
-}
-
-/** Sends all at once; all arrive, and nothing is left. Returns what was told, and counts. */
-async function sendAll(streams = STREAMS, more: Partial<Parameters<typeof openRacks>[0]> = {}) {
-  const { racks, free } = await begin(streams, more);
-  await Promise.all(racks.map((host, i) => send(host, streams[i])));
-  for (const [i, host] of racks.entries()) expectArrived(host, streams[i]);
-  for (const host of racks) await nothingHeld(host);
-  const counts = racks.map((host) => rackOf(host).names.counts);
-  await Promise.all(racks.map(({ gang }) => gang.source.close()));
-  for (const { gang } of racks) expect(await gang.serving).toBe(undefined);
-  const freed = engines.map((pair) => pair.map(({ arena }) => arena.largestFreeBytes));
-  expect(freed).toEqual(free);
-  for (const { notices } of racks) expect(new Set(notices).size).toBe(notices.length);
-  const sum = (of: (one: (typeof counts)[number]) => number): number =>
-    counts.reduce((total, one) => total + of(one), 0);
-  return {
-    notices: racks.map(({ notices }) => notices),
-    named: sum(({ named }) => named),
-    answered: sum(({ answered }) => answered),
-  };
-}
-
-/** Every name was resolved, and its page given back. */
-function nothingHeld(host: RackHost): Promise<void> {
-  const { held, names } = rackOf(host) as unknown as {
-    held: { places: Map<number, number> };
-    names: { held: Map<number, unknown> };
-  };
-  return until(() => held.places.size === 0 && names.held.size === 0);
-}
+const sendAll = (streams = STREAMS, more: Partial<RackSetup> = {}) =>
+  migrateRacks({ index, store, hosts: streams, engines, clock: CLOCK, ...more }, seed);
 
 describe("a rack's index", () => {
   it("that fails at once is done without", async () => {
@@ -198,9 +146,9 @@ describe("a gang whose names are not found", () => {
       const shape = { pages: 1500, dirtied: 1200, rounds: 3, hasXbzrle: true };
       return guestStream(random, shared, shape).bytes;
     });
-    const connections = loopbackPair().map((end) => shaped(end, { delayMs: 30 }));
-    const gang = { connections: connections as [Connection, Connection] };
-    const { answered } = await sendAll([guests], { gang });
+    const [left, right] = loopbackPair();
+    const ends = [shaped(left, { delayMs: 30 }), shaped(right, { delayMs: 30 })] as const;
+    const { answered } = await sendAll([guests], { connections: [ends] });
     expect(answered).toBeGreaterThan(0);
   });
 });

@@ -182,7 +182,7 @@ describe("a target to which pages go by name", () => {
     expect(isFree()).toBe(true);
   });
 
-  it("shares nothing that is not there, was dropped or is something else, and goes on", async () => {
+  it("shares nothing that is not there, was dropped or is another, and goes on", async () => {
     const { peer, isFree } = await greeted();
     peer.pages(0, 2);
     peer.pages(0, 1, {}, 1);

@@ -10,6 +10,8 @@ import { StreamFolder } from "../../src/qemu/folder.ts";
 import { rackKeys } from "../../src/store/rackkeys.ts";
 import { SealedPages } from "../../src/store/sealedpages.ts";
 import type { PageStore, RackIndex } from "../../src/store/store.ts";
+import type { Connection } from "../../src/transport/connection.ts";
+import type { RateLimit } from "../../src/transport/rate.ts";
 import { loadStream } from "../oracle/qemuloader.ts";
 import { type Gang, type GangSetup, openGang, openResources, SHUT } from "./gang.ts";
 import { newTarget } from "./qemufold.ts";
@@ -71,6 +73,9 @@ export interface RackSetup {
   /** Of each host: that of its source, and that of its target. */
   readonly engines?: readonly (readonly [EngineResources, EngineResources])[];
   readonly clock?: Clock;
+  readonly rate?: RateLimit;
+  /** Of each host. */
+  readonly connections?: readonly (readonly [Connection, Connection])[];
   /** What the key of the seals at a target is derived from, where it is not that of the others. */
   readonly sealSecrets?: readonly (Uint8Array | undefined)[];
 }
@@ -94,7 +99,9 @@ export async function openRacks(setup: RackSetup): Promise<RackHost[]> {
         streams,
         sourceEngine,
         targetEngine,
+        ...(setup.connections ? { connections: setup.connections[number] } : {}),
         source: {
+          rate: setup.rate,
           rack: {
             secret,
             join: async (rack) => {
