@@ -127,6 +127,11 @@ export class Scope {
     if (!this.slotOf(entry)) this.writeSlot(entry, 0, SLOT_NAMED);
   }
 
+  /** Notes that what went by name is stored after all: it has no slot until it is emitted. */
+  setStored(entry: number): void {
+    this.writeSlot(entry, 0, 0);
+  }
+
   /** Whether it went by name and has not been stored since. */
   isNamed(entry: number): boolean {
     const at = this.fingerprintPtr(entry) + SLOT_OFFSET;

@@ -120,7 +120,7 @@ export class PageNamer {
         words[plan + 2] = Outcome.NAMED;
         this.scope.setNamed(entry);
         named.push(i);
-      } else if (this.scope.isNamed(entry)) this.store(slabPtr, page);
+      } else if (this.scope.isNamed(entry)) this.store(slabPtr, page, entry);
     }
     if (named.length === 0) return;
     const list = new Uint8Array(named.length * DIGEST_BYTES);
@@ -138,14 +138,15 @@ export class PageNamer {
       const entry = words[slabPart(slabPtr, "entries") / 4 + page];
       const code = bytes[slabPart(slabPtr, "codes") + page];
       if (code === LOOKUP_NONE || code === LOOKUP_FULL) continue;
-      if (this.scope.isNamed(entry)) this.store(slabPtr, page);
+      if (this.scope.isNamed(entry)) this.store(slabPtr, page, entry);
     }
   }
 
-  private store(slabPtr: number, page: number): void {
+  private store(slabPtr: number, page: number, entry: number): void {
     const { words, bytes } = this.resources.arena;
     words[(slabPart(slabPtr, "plan") + page * PLAN_BYTES) / 4] = Action.STORE;
     // As if it were the first of its kind: its entry gets the slot.
     bytes[slabPart(slabPtr, "codes") + page] = LOOKUP_INSERTED;
+    this.scope.setStored(entry);
   }
 }
