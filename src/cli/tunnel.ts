@@ -10,7 +10,7 @@ import {
   tunnelTarget,
 } from "../index.ts";
 import { parseSize } from "./args.ts";
-import { InDoubt } from "./failure.ts";
+import { InDoubt, UsageError } from "./failure.ts";
 import { interrupt } from "./interrupt.ts";
 import { readKey } from "./keyfile.ts";
 import { serveMetrics } from "./metrics.ts";
@@ -129,6 +129,9 @@ function parseRate(word: string): number {
 }
 
 async function runSource(words: SourceWords): Promise<void> {
+  if (words.rackKey !== undefined && words.rackIndex === undefined) {
+    throw new UsageError("--rack-key is of use with --rack-index alone");
+  }
   const key = await readKey(words.rackKey);
   const rackKey = key && new Uint8Array(key.export());
   await run("source", words, (engine, hooks) => {

@@ -21,6 +21,25 @@ test.each([
   expect(stderr).not.toContain("secret");
 });
 
+const VM = ["--vm", "web=unix:./web"];
+test.each([
+  [["source", "--connect", "unix:./x", "--rack-index", "10.0.0.9:6379"], /address of a Redis/],
+  [["target", "--listen", "unix:./x", "--rack-store", "http://:secret@a"], /address of a Redis/],
+  [["source", "--connect", "unix:./x", "--rack-index", "redis://10.0.0.9"], /without a password/],
+  [["target", "--listen", "unix:./x", "--rack-store", "rediss://a/1"], /^[^\n]*rack-store a:/],
+  [["source", "--connect", "unix:./x", "--rack-key", "secret"], /--rack-key is of use with/],
+  [["source", "--connect", "unix:./x", "--rack-store", "redis://a"], /unknown option/],
+  [["target", "--listen", "unix:./x", "--rack-index", "redis://a"], /unknown option/],
+  [["target", "--listen", "unix:./x", "--rack-key", "key"], /unknown option/],
+])("tunnel %j makes no sense", async (words, line) => {
+  const { code, stdout, stderr } = await pagefold(["tunnel", ...words, ...VM], {
+    cwd: temporaryFolder(),
+  });
+  expect({ code, stdout: stdout.toString() }).toEqual({ code: 2, stdout: "" });
+  expect(stderr).toMatch(line);
+  expect(stderr).not.toContain(":secret");
+});
+
 test("rack status of a server that is not there fails with one line", async () => {
   for (const json of [[], ["--json"]]) {
     const { code, stdout, stderr } = await rack("status", "redis://:secret@127.0.0.1:1", ...json);

@@ -155,7 +155,7 @@ describe("pages that may go by name", () => {
     expect(kinds).toEqual([SKIP, STORED, DUPLICATE]);
   });
 
-  it("are stored where there is no room to hold them, or their batch may have no names", async () => {
+  it("are stored where there is no room for them, or their batch may have no names", async () => {
     names.hasRoom = false;
     expect(await send(A)).toEqual([STORED]);
     names.hasRoom = true;
