@@ -4,13 +4,13 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { rolldown } from "rolldown";
 import { writeReportPage } from "./bundle/report.mjs";
 
-const { dependencies } = JSON.parse(readFileSync("package.json", "utf8"));
+const { dependencies, peerDependencies } = JSON.parse(readFileSync("package.json", "utf8"));
 
 /** @type {import("rolldown").InputOptions} */
 const shared = {
   platform: "node",
   transform: { target: "node20.19" },
-  external: [/^node:/, ...Object.keys(dependencies)],
+  external: [/^node:/, ...Object.keys({ ...dependencies, ...peerDependencies })],
 };
 
 /**
