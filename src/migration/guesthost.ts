@@ -22,7 +22,7 @@ export interface GuestBatch extends FoldTarget {
   readonly slabPtr: number;
   isWithheld: boolean;
   /** Whether its pages may be sent by name. */
-  readonly mayBeNamed: boolean;
+  mayBeNamed: boolean;
 }
 
 /** What a guest needs from its gang. */

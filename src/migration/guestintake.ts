@@ -120,6 +120,8 @@ export class GuestIntake implements FoldedGuest {
     if (batch.streamBytes === 0) {
       this.host.forget(batch.slabPtr);
     } else {
+      // The announcement stands before all pages, maybe in the same batch.
+      batch.mayBeNamed = !this.folder.isPostcopyAdvised;
       this.addedBytes += batch.streamBytes;
       this.progress.batch(batch);
       this.host.add(this, batch, this.folder.takeForgotten());
@@ -183,7 +185,7 @@ export class GuestIntake implements FoldedGuest {
       script: new ByteWriter(1024),
       streamBytes: 0,
       isWithheld: this.isWithheld,
-      mayBeNamed: !this.folder.isPostcopyAdvised,
+      mayBeNamed: true,
     };
   }
 

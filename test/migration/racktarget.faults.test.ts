@@ -76,6 +76,28 @@ describe("hosts of a rack", () => {
     });
   });
 
+  it("never name pages of a guest that may go over to post-copy", async () => {
+    const random = seededRandom(seed + 3);
+    const shared = sharedPages(random, 300);
+    const hosts = [0, 1].map(() =>
+      [false, true].map(
+        (isPostcopy) => guestStream(random, shared, { pages: 300, isPostcopy }).bytes,
+      ),
+    );
+    const setup = { ...setupOf(random, 1, { pages: 1 }), hosts };
+    const racks = await openRacks(setup);
+    await Promise.all(racks.map((host, i) => sendGuests(host, hosts[i], seed)));
+    for (const [i, { gang, sinks }] of racks.entries()) {
+      expect(gang.outgoing[1].outcomes[0]).toMatchObject({ kind: "migrated" });
+      await gang.source.close();
+      expect(await gang.serving).toBe(undefined);
+      // Behind the answer of its hypervisor more may come.
+      const came = sinks.get("vm1")?.bytes ?? hosts[i][0];
+      expect(Buffer.compare(came, hosts[i][1])).toBe(0);
+      expectArrived(racks[i], [hosts[i][0]]);
+    }
+  });
+
   it("share within a rate", async () => {
     const setup = setupOf(seededRandom(seed + 2), 2, { pages: 300 });
     await migrateRacks({ ...setup, rate: new RateLimit(8 << 20) }, seed);
