@@ -170,8 +170,12 @@ export class RackSource implements PageNames {
   }
 
   private sendShares(): void {
-    while (this.toShare.length > 0) {
-      const part = this.toShare.splice(0, SHARE_PAGES);
+    const { firstKept } = this.gang;
+    // One slot that was dropped meanwhile would cost the target all of its frame.
+    const shares = this.toShare.filter(({ slot: [cluster] }) => cluster >= firstKept);
+    this.toShare.length = 0;
+    while (shares.length > 0) {
+      const part = shares.splice(0, SHARE_PAGES);
       const digests = new Uint8Array(part.length * DIGEST_BYTES);
       for (const [i, { digest }] of part.entries()) digests.set(digest, i * DIGEST_BYTES);
       const slots = part.map(({ slot }) => slot);
