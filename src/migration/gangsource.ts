@@ -233,6 +233,8 @@ export class GangSource {
     this.failure = isOurs ? error : new PagefoldError("CONNECTION", reasonOf(error));
     this.link.refuse(this.failure);
     for (const guest of this.guests.values()) guest.lose(this.failure.message);
+    // What it has claimed nobody waits for any longer.
+    void this.fold.rack?.close();
     this.fold.wake();
   }
 }
