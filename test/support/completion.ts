@@ -9,7 +9,7 @@ export const COMPLETIONS: readonly (readonly [line: string, candidates: readonly
   ["pagefold ver", ["verify"]],
   ["pagefold tunnel ", ["source", "target"]],
   ["pagefold tunnel s", ["source"]],
-  ["pagefold tunnel source --r", ["--rate"]],
+  ["pagefold tunnel source --ra", ["--rack-index", "--rack-key", "--rate"]],
   ["pagefold replicate re", ["release", "resume"]],
   ["pagefold help rep", ["repack", "replicate"]],
   ["pagefold completion ", ["bash", "fish", "zsh"]],
