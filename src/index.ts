@@ -78,7 +78,7 @@ export { type RackStatus, rackStatus } from "./store/rackstatus.ts";
 export type { RedisOptions } from "./store/redisconnect.ts";
 export { openRedisIndex, type RedisIndexOptions } from "./store/redisindex.ts";
 export { openRedisPages } from "./store/redispages.ts";
-export { isProtected, type RedisTls, redisTlsIn } from "./store/redisurl.ts";
+export { type RedisTls, redisTlsIn } from "./store/redisurl.ts";
 export { SealedPages } from "./store/sealedpages.ts";
 export type * from "./store/store.ts";
 export { openGangSource, serveGangTarget, tunnelSource, tunnelTarget } from "./transfers.ts";

@@ -130,19 +130,13 @@ class GangTarget {
   private async take(frame: SessionFrame): Promise<void> {
     const { type } = frame;
     if (type === SessionType.SHARE && this.rack) return this.rack.share(frame);
-    if (type === SessionType.BATCH) {
-      const batch = decodeSessionBatch(frame);
-      if (batch.answers) return this.takeAnswer(batch, batch.answers, frame.body);
-    }
-    let guest = this.guests.get(frame.guest);
+    if (type === SessionType.BATCH) return this.batch(frame, decodeSessionBatch(frame));
+    const guest = this.guests.get(frame.guest);
     if (!guest || guest.isLeft) {
       if (type === SessionType.ABORT) return this.decline(frame);
-      if (type !== SessionType.BATCH) throw lost(this.link, `${frameName(frame)} without a stream`);
-      guest = await this.begin(frame.guest);
+      throw lost(this.link, `${frameName(frame)} without a stream`);
     }
     switch (type) {
-      case SessionType.BATCH:
-        return this.batch(guest, frame);
       case SessionType.PREPARE:
         return guest.prepare(decodeMark(frame));
       case SessionType.COMMIT:
@@ -165,8 +159,10 @@ class GangTarget {
   }
 
   /** Into the slots it goes, whatever has become of the guest: others may name its content. */
-  private async batch(guest: GuestTarget, frame: SessionFrame): Promise<void> {
-    const batch = decodeSessionBatch(frame);
+  private async batch(frame: SessionFrame, batch: SessionBatch): Promise<void> {
+    if (batch.answers) return this.takeAnswer(batch, batch.answers, frame.body);
+    const known = this.guests.get(frame.guest);
+    const guest = known && !known.isLeft ? known : await this.begin(frame.guest);
     guest.wireBytes += frame.head.length + frame.body.length;
     const { pages, names } = batch;
     if (names && !this.rack) throw lost(this.link, `${frameName(frame)} has names`);

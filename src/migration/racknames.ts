@@ -2,7 +2,8 @@
 // rack, numbers the names of those that may go as names, and has the target store what others want.
 // Decides nothing about content and holds none: what a name stands for is with the session.
 import { PagefoldError } from "../core/errors.ts";
-import { Claim, DIGEST_BYTES, type IndexMember } from "../store/store.ts";
+import { DIGEST_BYTES } from "../core/page.ts";
+import { Claim, type IndexMember } from "../store/store.ts";
 import type { Clock } from "./adaptiverate.ts";
 import { BoundedCalls } from "./boundedcalls.ts";
 import { RackWants } from "./rackwants.ts";

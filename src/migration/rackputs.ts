@@ -1,6 +1,6 @@
 // Puts pages that others want into the store of the target rack, in batches, a few at a time. What
 // does not fit into its queue is dropped: who wants it asks its own source instead.
-import { DIGEST_BYTES } from "../store/store.ts";
+import { DIGEST_BYTES } from "../core/page.ts";
 import type { BoundedCalls } from "./boundedcalls.ts";
 
 /** Pages of one call, and calls under way. */

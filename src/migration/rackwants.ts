@@ -1,6 +1,7 @@
 // What others want of the pages that we have claimed: looks for wants while there may be any, and
 // has the target store those pages, a window of them at a time.
-import { DIGEST_BYTES, type IndexMember, type Wants } from "../store/store.ts";
+import { DIGEST_BYTES } from "../core/page.ts";
+import type { IndexMember, Wants } from "../store/store.ts";
 import type { Clock } from "./adaptiverate.ts";
 import type { BoundedCalls } from "./boundedcalls.ts";
 

@@ -1,5 +1,5 @@
 // Names of pages that are not there yet, and what they wait for: names of one digest wait together.
-import { DIGEST_BYTES } from "../store/store.ts";
+import { DIGEST_BYTES } from "../core/page.ts";
 
 /** A digest that somebody waits for. */
 export interface Wait {

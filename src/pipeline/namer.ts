@@ -6,7 +6,6 @@ import { DIGEST_BYTES, PAGE_BYTES } from "../core/page.ts";
 import { Action, Outcome, PLAN_BYTES, slabPart } from "../core/slab.ts";
 import type { Scope } from "../dedup/scope.ts";
 import { LOOKUP_FULL, LOOKUP_INSERTED, LOOKUP_NONE } from "../kernels/abi.ts";
-
 import type { Batch } from "./batch.ts";
 import type { PreviousOf } from "./match.ts";
 import type { EngineResources } from "./resources.ts";
@@ -21,7 +20,7 @@ export interface PageNames {
    */
   claim(digests: Uint8Array, handles: Uint32Array): Promise<Uint8Array>;
   /** The page at `pagePtr` is to be sent by name; false if its content has to be sent after all. */
-  hold(digest: Uint8Array, entry: number, pagePtr: number, batch: Batch): boolean;
+  hold(digest: Uint8Array, entry: number, pagePtr: number): boolean;
   /** Whether pages of the batch may be sent by name at all. */
   mayName(batch: Batch): boolean;
 }
@@ -115,7 +114,7 @@ export class PageNamer {
       if (words[plan] === Action.VERIFY && !this.scope.isNamed(entry)) continue;
       const digest = arena.at(digests + i * DIGEST_BYTES, DIGEST_BYTES);
       const pagePtr = slabPart(slabPtr, "pages") + page * PAGE_BYTES;
-      if (states[i] === 1 && this.names.hold(digest, entry, pagePtr, batch)) {
+      if (states[i] === 1 && this.names.hold(digest, entry, pagePtr)) {
         words[plan] = Action.NONE;
         words[plan + 2] = Outcome.NAMED;
         this.scope.setNamed(entry);

@@ -1,8 +1,9 @@
 // Batches of digests as the index script takes them: sorted by bucket, packed into one argument, so
 // that the server parses nothing. A bucket belongs to a shard: what one call of a script touches
 // lies on one server of a cluster, and calls for several shards run at the same time.
+
+import { DIGEST_BYTES } from "../core/page.ts";
 import { ITEM_BYTES, MAX_ITEMS } from "./indexscript.ts";
-import { DIGEST_BYTES } from "./store.ts";
 
 /**
  * A power of two. More of them would make fewer digests of a batch share a command; with fewer one

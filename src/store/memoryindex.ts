@@ -1,11 +1,11 @@
 // The index of racks in the memory of one process: for tests, for simulation, whose clock it takes,
 // and to say in plain words what redisindex.ts does in a script.
 import { PagefoldError } from "../core/errors.ts";
+import { DIGEST_BYTES } from "../core/page.ts";
 import { ENTRY_LIFE_MS, MAX_WANTS, MEMBER_LIFE_MS, WANT_AGAIN_MS } from "./lives.ts";
 import {
   Claim,
   type ClaimAnswer,
-  DIGEST_BYTES,
   type IndexMember,
   type IndexStatus,
   type RackIndex,

@@ -2,7 +2,8 @@
 // clock it takes.
 import { randomBytes } from "node:crypto";
 import { PagefoldError } from "../core/errors.ts";
-import { DIGEST_BYTES, type PageStore, type StoreStatus } from "./store.ts";
+import { DIGEST_BYTES } from "../core/page.ts";
+import type { PageStore, StoreStatus } from "./store.ts";
 
 export interface MemoryPagesOptions {
   readonly clock?: { now(): number } | undefined;

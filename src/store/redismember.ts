@@ -2,12 +2,13 @@
 // back into the order of what was asked.
 import { createHash } from "node:crypto";
 import { PagefoldError } from "../core/errors.ts";
+import { DIGEST_BYTES } from "../core/page.ts";
 import { batchesOf, type IndexBatch } from "./indexbatch.ts";
 import { type IndexKeys, RACKS_KEY } from "./indexkeys.ts";
 import { CLAIM_SCRIPT, MARK_SCRIPT, WANT_BYTES } from "./indexscript.ts";
 import { RACK_LIFE_MS } from "./lives.ts";
 import type { Argument, RedisLink } from "./redislink.ts";
-import { Claim, type ClaimAnswer, DIGEST_BYTES, type IndexMember, type Wants } from "./store.ts";
+import { Claim, type ClaimAnswer, type IndexMember, type Wants } from "./store.ts";
 
 interface Script {
   readonly text: string;

@@ -2,9 +2,10 @@
 // Hosts that use one server are one rack; its name is made by the first, and goes with what it
 // names when the server is flushed or replaced.
 import { randomBytes } from "node:crypto";
+import { DIGEST_BYTES } from "../core/page.ts";
 import { connectRedis, type RedisOptions } from "./redisconnect.ts";
 import type { RedisLink } from "./redislink.ts";
-import { DIGEST_BYTES, type PageStore, type StoreStatus } from "./store.ts";
+import type { PageStore, StoreStatus } from "./store.ts";
 
 const PREFIX = "pagefold:page:";
 const RACK_KEY = "pagefold:pages:rack";

@@ -6,9 +6,10 @@
 //   24   n  ciphertext, AES-256-GCM
 // 24+n  16  tag; the digest is associated data
 import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from "node:crypto";
+import { DIGEST_BYTES } from "../core/page.ts";
 import { deriveBytes, KEY_BYTES, keyObject, type SealKey, TAG_BYTES } from "../core/seal.ts";
 import { PAGE_LIFE_MS } from "./lives.ts";
-import { DIGEST_BYTES, type PageStore } from "./store.ts";
+import type { PageStore } from "./store.ts";
 
 const CIPHER = "aes-256-gcm";
 const SESSION_BYTES = 16;

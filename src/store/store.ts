@@ -1,9 +1,7 @@
 // What the hosts of racks share: an index at the source that says which of them sends a page to a
 // target rack, and a store of pages at the target. Every answer is a hint: content is checked
 // against its digest where it arrives, so what either has lost or invented costs bytes, never more.
-
-/** Of a BLAKE3-256 that is keyed by the scope's key: what a page is called between hosts. */
-export { DIGEST_BYTES } from "../core/page.ts";
+// What a page is called between hosts is its BLAKE3-256, keyed by the scope's key.
 
 /** What the index answers of a page. */
 export const Claim = {

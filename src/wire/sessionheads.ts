@@ -135,6 +135,7 @@ export function decodeSessionBatch(frame: SessionFrame): SessionBatch {
     0,
   );
   if (named * DIGEST_BYTES !== (names?.length ?? 0)) reader.fail(`${named} pages have no digest`);
+  if (answers && streamBytes + script.length > 0) reader.fail("an answer that is part of a stream");
   if (answers && (answers.length !== pages.frameCount || named > 0)) {
     reader.fail(`${pages.frameCount} pages answer ${answers.length} names`);
   }

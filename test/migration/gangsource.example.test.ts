@@ -3,8 +3,9 @@
 import { readFileSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
 import { expect, it } from "vitest";
+import { DIGEST_BYTES } from "../../src/core/page.ts";
 import { rackKeys } from "../../src/store/rackkeys.ts";
-import { Claim, DIGEST_BYTES, type IndexMember } from "../../src/store/store.ts";
+import { Claim, type IndexMember } from "../../src/store/store.ts";
 import type { Connection } from "../../src/transport/connection.ts";
 import { loopbackPair } from "../../src/transport/loopback.ts";
 import { openGang, openResources, until } from "../support/gang.ts";

@@ -1,11 +1,12 @@
 // What of its slots a source has its target share: what others want, when it is emitted, and as
 // long as the target keeps it.
 import { describe, expect, it } from "vitest";
+import { DIGEST_BYTES } from "../../src/core/page.ts";
 import type { Scope, StoredSlot } from "../../src/dedup/scope.ts";
 import { MACHINE_CLOCK } from "../../src/migration/adaptiverate.ts";
 import { type RackGang, RackSource } from "../../src/migration/racksource.ts";
 import { MemoryIndex } from "../../src/store/memoryindex.ts";
-import { Claim, DIGEST_BYTES } from "../../src/store/store.ts";
+import { Claim } from "../../src/store/store.ts";
 import { decodeShare } from "../../src/wire/rackheads.ts";
 import type { SessionFrame } from "../../src/wire/sessionframe.ts";
 import { openResources } from "../support/gang.ts";

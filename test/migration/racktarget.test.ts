@@ -1,9 +1,9 @@
 // What a target does with a source that breaks the rules of names: it ends that session alone, in
 // one line, or takes no notice; no memory stays taken, and nothing waits for ever.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { DIGEST_BYTES } from "../../src/core/page.ts";
 import type { RackTargetOptions } from "../../src/migration/racktarget.ts";
 import type { EngineResources } from "../../src/pipeline/resources.ts";
-import { DIGEST_BYTES } from "../../src/store/store.ts";
 import { decodeDigests, decodeNumbers, encodeShare } from "../../src/wire/rackheads.ts";
 import { type PagesHead, RecordKind } from "../../src/wire/records.ts";
 import { type SessionFrame, SessionType } from "../../src/wire/sessionframe.ts";

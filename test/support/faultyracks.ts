@@ -1,12 +1,12 @@
 // An index and a store of racks that fail as they are told to, and a clock for which little time
 // lasts long: what is bounded by seconds ends in a test's time.
 import { setTimeout as sleep } from "node:timers/promises";
+import { DIGEST_BYTES } from "../../src/core/page.ts";
 import type { Clock } from "../../src/migration/adaptiverate.ts";
 import { MemoryIndex } from "../../src/store/memoryindex.ts";
 import { MemoryPages } from "../../src/store/memorypages.ts";
 import {
   Claim,
-  DIGEST_BYTES,
   type IndexMember,
   type IndexStatus,
   type PageStore,

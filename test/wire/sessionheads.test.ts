@@ -42,6 +42,8 @@ const BATCH: SessionBatch = {
   },
 };
 
+const OF_NO_STREAM = { streamBytes: 0, script: new Uint8Array(0) };
+
 /** The pages of BATCH, of which two are sent by name. */
 function namedPages() {
   const pages = BATCH.pages as NonNullable<SessionBatch["pages"]>;
@@ -132,9 +134,13 @@ describe("a batch", () => {
 
   it("answers as many names as it has pages, none of which has a name itself", () => {
     const answers = [900, 3, 4, 5, 2 ** 40, 0];
-    const batch = { ...BATCH, answers };
+    const batch = { ...BATCH, ...OF_NO_STREAM, answers };
     expect(decodeSessionBatch(frameOf(encodeSessionBatch(batch), 100))).toEqual(batch);
-    const few = encodeSessionBatch({ ...BATCH, answers: [1] });
+    for (const part of [{ streamBytes: 1 }, { script: Uint8Array.of(0) }]) {
+      const head = encodeSessionBatch({ ...batch, ...part });
+      expect(() => decodeSessionBatch(frameOf(head, 100))).toThrow("part of a stream");
+    }
+    const few = encodeSessionBatch({ ...batch, answers: [1] });
     expect(() => decodeSessionBatch(frameOf(few, 100))).toThrow("6 pages answer 1 names");
     const pages = namedPages();
     const named = encodeSessionBatch({ ...batch, pages, names: new Uint8Array(64) });
@@ -147,8 +153,9 @@ describe("a batch", () => {
     expectTotal(encodeSessionBatch({ ...BATCH, names, pages }), (bytes) =>
       decodeSessionBatch(frameOf(bytes, 100)),
     );
-    expectTotal(encodeSessionBatch({ ...BATCH, answers: [5, 6, 7, 8, 9, 1] }), (bytes) =>
-      decodeSessionBatch(frameOf(bytes, 100)),
+    expectTotal(
+      encodeSessionBatch({ ...BATCH, ...OF_NO_STREAM, answers: [5, 6, 7, 8, 9, 1] }),
+      (bytes) => decodeSessionBatch(frameOf(bytes, 100)),
     );
   });
 
