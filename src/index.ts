@@ -4,6 +4,7 @@ export { openBase } from "./archive/base.ts";
 export { isSealed } from "./archive/openseal.ts";
 export { openArchive } from "./archive/reader.ts";
 export { type ErrorCode, PagefoldError, reasonOf } from "./core/errors.ts";
+export type { PageGroup } from "./core/pagegroup.ts";
 export { openEngine } from "./engine.ts";
 export type * from "./explainapi.ts";
 export { compressedPaths } from "./image/containers/compressed.ts";

@@ -26,8 +26,9 @@ export const BYTES = {
   call: 120,
   claim: 36,
   want: 36,
-  /** A page in the store of a rack, sealed; the look-up of one. */
-  storedPage: PAGE_BYTES + 40 + 72,
+  /** A page in a group that is put into the store of a rack, and in one that is got; a look-up. */
+  storedPage: 1500,
+  fetchedPage: 1500,
   lookup: 40,
 } as const;
 
@@ -45,12 +46,12 @@ export const CPU = {
   targetContent: 12,
   /** BLAKE3 of a page, at 1.3 GB/s. */
   digest: 3.1,
-  /** AES-256-GCM of a page through node:crypto, a cipher for each: sealed, or opened. */
-  seal: 14,
-  /** Calls of the Redis client: each call, each digest of a claim, each page put or got. */
+  /** A page of a group: digest, LZ4, seal, call of the store; and all that the other way. */
+  pack: 14,
+  unpack: 12,
+  /** Calls of the Redis client: each call, each digest of a claim. */
   call: 60,
   claim: 0.6,
-  storePage: 12,
 } as const;
 
 /** Microseconds of the one thread of a Redis. */

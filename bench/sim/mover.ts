@@ -1,7 +1,9 @@
 // One source host and its target host in the simulator: the pages of the guests go through both
 // ends of a rack (src/migration) as they are; links, processors and what is in pages is made up.
+
 import { RackNames } from "../../src/migration/racknames.ts";
 import { RackPages } from "../../src/migration/rackpages.ts";
+import { GROUP_PAGES } from "../../src/pool/grouptask.ts";
 import type { IndexMember } from "../../src/store/store.ts";
 import type { VirtualClock } from "../../test/support/virtualclock.ts";
 import { ASKED_BATCHES, BATCHES_UNDER_WAY, BYTES, CPU } from "./costs.ts";
@@ -11,6 +13,8 @@ import type { SimStore } from "./services.ts";
 import { Turns } from "./turns.ts";
 
 const DIGEST_BYTES = 32;
+/** What is in pages is nowhere: they are told apart by their digests. */
+const NO_CONTENT = { bytes: new Uint8Array(0), words: new Uint32Array(2), hashAt: 0 };
 
 /** Where a host is, and what it runs on. */
 export interface Place {
@@ -114,10 +118,12 @@ export class Mover {
       store,
       clock,
       session: {
-        verify: async (digests, pages) => {
-          await this.work("targetCpu", pages.length * (CPU.digest + CPU.seal));
-          const end = (i: number) => (i + 1) * DIGEST_BYTES;
-          return pages.map((page, i) => isSame(page, digests.subarray(end(i - 1), end(i))));
+        unpack: async (groups, visit) => {
+          for (const { digests } of groups) {
+            const count = digests.length / DIGEST_BYTES;
+            await this.work("targetCpu", count * CPU.unpack);
+            for (let i = 0; i < count; i++) visit(digests, i, NO_CONTENT);
+          }
         },
         arrived: (number) => this.receive(this.named[number]),
         missing: (numbers) => this.say(numbers.length, () => this.names?.missing(numbers)),
@@ -219,12 +225,13 @@ export class Mover {
   }
 
   private async put(ready: readonly { digest: Uint8Array; handle: number }[]): Promise<void> {
-    const us = CPU.targetContent / 2 + CPU.digest + CPU.seal + CPU.storePage;
-    await this.work("targetCpu", ready.length * us);
-    const digests = new Uint8Array(ready.length * DIGEST_BYTES);
-    for (const [i, { digest }] of ready.entries()) digests.set(digest, i * DIGEST_BYTES);
-    const pages = ready.map(({ digest }) => digest);
-    this.pages?.put(digests, pages);
+    await this.work("targetCpu", ready.length * (CPU.targetContent / 2 + CPU.pack));
+    for (let first = 0; first < ready.length; first += GROUP_PAGES) {
+      const digests = Buffer.concat(
+        ready.slice(first, first + GROUP_PAGES).map(({ digest }) => digest),
+      );
+      this.pages?.put([{ digests, cluster: digests }]);
+    }
   }
 
   private async answer(numbers: readonly number[]): Promise<void> {
@@ -233,7 +240,7 @@ export class Mover {
     let bytes = 0;
     for (const number of numbers) bytes += this.content(this.order[this.named[number]]);
     send(clock, there, bytes, () => {
-      for (const number of numbers) this.pages?.answered(number, new Uint8Array(1));
+      for (const number of numbers) this.pages?.answered(number, NO_CONTENT);
     });
   }
 
@@ -267,7 +274,7 @@ export class Mover {
   }
 }
 
-/** Looks random to the index. In place of a page's content, it is what travels here. */
+/** Looks random to the index. */
 function digestOf(page: number): Uint8Array {
   const words = new Uint32Array(DIGEST_BYTES / 4);
   let hash = page + 1;
@@ -277,8 +284,4 @@ function digestOf(page: number): Uint8Array {
   }
   words[7] = page;
   return new Uint8Array(words.buffer);
-}
-
-function isSame(one: Uint8Array, other: Uint8Array): boolean {
-  return Buffer.compare(one, other) === 0;
 }

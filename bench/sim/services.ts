@@ -1,14 +1,16 @@
 // The index of a source rack and the store of a target rack as their hosts see them: the ones in
 // memory (src/store), behind links and a server that takes its time.
+import type { PageGroup } from "../../src/core/pagegroup.ts";
 import { MemoryIndex } from "../../src/store/memoryindex.ts";
 import { MemoryPages } from "../../src/store/memorypages.ts";
-import type { IndexMember } from "../../src/store/store.ts";
+import { GROUP_NAME_BYTES, type IndexMember } from "../../src/store/store.ts";
 import type { VirtualClock } from "../../test/support/virtualclock.ts";
 import { BYTES, REDIS } from "./costs.ts";
 import { arrivalOf, type Link, Server, send } from "./network.ts";
 
 const DIGEST_BYTES = 32;
 const PAGE_LIFE_MS = 1e9;
+const NOTHING = new Uint8Array(0);
 
 /** The way of a host to a service, and back. */
 export interface Ways {
@@ -99,6 +101,7 @@ export class SimStore {
   puts = 0;
   hits = 0;
   misses = 0;
+  private groups = 0;
   private readonly clock: VirtualClock;
   private readonly scale: number;
   private readonly pages: MemoryPages;
@@ -114,36 +117,59 @@ export class SimStore {
   at({ there, back }: Ways) {
     const { clock, scale, server, pages } = this;
     return {
-      put: (digests: Uint8Array, all: readonly Uint8Array[]) =>
+      put: (groups: readonly PageGroup[]) =>
         new Promise<void>((resolve) => {
-          const count = all.length * scale;
+          const count = pagesIn(groups) * scale;
           this.puts += count;
           send(clock, there, BYTES.call + count * BYTES.storedPage, () => {
             const doneAt = server.doneAt((REDIS.call + count * REDIS.page) / 1000);
-            void pages.put(digests, all, PAGE_LIFE_MS).then(() => {
+            const sealed = groups.map(({ digests, cluster }) => {
+              return { name: this.nextName(), digests, sealed: cluster };
+            });
+            void pages.put(sealed, PAGE_LIFE_MS).then(() => {
               clock.at(doneAt + arrivalOf(clock, back, 100) - clock.now(), resolve);
             });
           });
         }),
       get: (digests: Uint8Array) =>
-        new Promise<(Uint8Array | undefined)[]>((resolve) => {
+        new Promise<PageGroup[]>((resolve) => {
           const count = countOf(digests) * scale;
           const arrivesAt = arrivalOf(clock, there, BYTES.call + count * BYTES.lookup);
           clock.at(arrivesAt, () => {
-            void pages.get(digests).then((found) => {
-              const hits = found.filter((page) => page !== undefined).length * scale;
-              this.hits += hits;
-              this.misses += count - hits;
-              const us = REDIS.call + hits * REDIS.page + (count - hits) * REDIS.miss;
+            void this.groupsOf(digests).then(({ groups, misses }) => {
+              const missed = misses * scale;
+              this.hits += count - missed;
+              this.misses += missed;
+              const fetched = pagesIn(groups) * scale;
+              const us = REDIS.call + fetched * REDIS.page + missed * REDIS.miss;
               clock.at(server.doneAt(us / 1000), () => {
-                const bytes = 100 + hits * BYTES.storedPage + (count - hits) * 5;
-                send(clock, back, bytes, () => resolve(found));
+                const bytes = 100 + fetched * BYTES.fetchedPage + missed * 5;
+                send(clock, back, bytes, () => resolve(groups));
               });
             });
           });
         }),
     };
   }
+
+  private async groupsOf(digests: Uint8Array): Promise<{ groups: PageGroup[]; misses: number }> {
+    const found = await this.pages.find(digests);
+    const names = [...new Set(found.filter((name) => name !== undefined))];
+    const clusters = await this.pages.get(names);
+    // Where nothing is in pages, their digests stand for them.
+    const groups = clusters.map((cluster = NOTHING) => ({ digests: cluster, cluster }));
+    return { groups, misses: found.filter((name) => name === undefined).length };
+  }
+
+  private nextName(): Uint8Array {
+    const name = new Uint8Array(GROUP_NAME_BYTES);
+    new DataView(name.buffer).setUint32(0, ++this.groups);
+    return name;
+  }
+}
+
+function pagesIn(groups: readonly PageGroup[]): number {
+  return groups.reduce((sum, { digests }) => sum + countOf(digests), 0);
 }
 
 function countOf(digests: Uint8Array): number {

@@ -1,5 +1,9 @@
 // Looks for named pages in the store of the rack: in batches, a few at a time, again and again when
-// they may be there. What it finds is checked against its digest before it is handed on.
+// they may be there. They come in groups with others, which may be waited for as well, or soon.
+// Each page is checked against its digest before it is handed on.
+
+import { digestKey } from "../core/digests.ts";
+import type { HashedPage, PageGroup, PageVisitor } from "../core/pagegroup.ts";
 import type { Clock } from "./adaptiverate.ts";
 import type { BoundedCalls } from "./boundedcalls.ts";
 import { RecentPages } from "./recentpages.ts";
@@ -16,19 +20,18 @@ const FIRST_GUESS_MS = 50;
 const LEARNT_FROM = 64;
 /** Answers in a row with pages that are not what their digests say. */
 const LIES = 3;
-/** Pages that are kept, because names come again. */
-const RECENT_PAGES = 1024;
+/** Pages that are kept, because names come again, and others with them. */
+const RECENT_PAGES = 2048;
 /** Digests that the store has lied about; beyond, it may lie again. */
 const MAX_REFUSED = 4096;
-
-type Found = readonly (Uint8Array | undefined)[];
 
 export interface RackLookupsOptions {
   readonly calls: BoundedCalls;
   readonly clock: Clock;
-  get(digests: Uint8Array): Promise<Found>;
-  verify(digests: Uint8Array, pages: readonly Uint8Array[]): Promise<readonly boolean[]>;
-  found(wait: Wait, page: Uint8Array): void;
+  get(digests: Uint8Array): Promise<readonly PageGroup[]>;
+  unpack(groups: readonly PageGroup[], visit: PageVisitor): Promise<void>;
+  waitOf(key: string): Wait | undefined;
+  found(wait: Wait, page: HashedPage): void;
   /** These are not looked for: the store is left alone, or has something else in their place. */
   unavailable(waits: readonly Wait[]): void;
 }
@@ -97,12 +100,11 @@ export class RackLookups {
   private async lookUp(waits: readonly Wait[]): Promise<void> {
     const { calls, get, unavailable } = this.options;
     this.underWay++;
-    const take = (found: Found) => this.take(waits, found);
     const answer = await calls.ask(
       () => get(digestsOf(waits)),
-      (found) => void take(found),
+      (groups) => void this.take(groups),
     );
-    if (answer) await take(answer.value);
+    if (answer) await this.take(answer.value);
     this.underWay--;
     const left = waits.filter(isWaiting);
     const isWithout = ({ key }: Wait) => !calls.isOpen || this.refused.has(key);
@@ -113,29 +115,35 @@ export class RackLookups {
   }
 
   /** Hands on what is there and is what it should be, however late the answer is. */
-  private async take(waits: readonly Wait[], found: Found): Promise<void> {
-    const isWanted = waits.map(({ numbers }, i) => found[i] !== undefined && numbers.size > 0);
-    const there = waits.filter((_, i) => isWanted[i]);
-    if (there.length === 0) return;
-    const pages = found.filter((page, i) => page !== undefined && isWanted[i]) as Uint8Array[];
-    // Where nobody can check them, they are not there.
-    const verdicts = await this.options.verify(digestsOf(there), pages).catch(() => undefined);
-    if (!verdicts) return;
-    const wrong = there.filter((_, i) => !verdicts[i]);
-    this.refuse(wrong);
-    there.forEach((wait, i) => {
-      if (!verdicts[i]) return;
-      this.recent.add(wait.key, pages[i]);
+  private async take(groups: readonly PageGroup[]): Promise<void> {
+    if (groups.length === 0) return;
+    const { unpack, waitOf, found } = this.options;
+    const wrong: string[] = [];
+    const visit: PageVisitor = (digests, i, page) => {
+      const key = digestKey(digests, i);
+      if (!page) {
+        wrong.push(key);
+        return;
+      }
+      this.recent.add(key, page);
+      const wait = waitOf(key);
+      if (!wait) return;
       this.learn(wait);
-      this.options.found(wait, pages[i]);
-    });
+      found(wait, page);
+    };
+    // Where nobody can check them, they are not there.
+    const isChecked = await unpack(groups, visit).then(
+      () => true,
+      () => false,
+    );
+    if (isChecked) this.refuse(wrong);
   }
 
   /** A store that lies again and again is left alone. */
-  private refuse(wrong: readonly Wait[]): void {
+  private refuse(wrong: readonly string[]): void {
     this.lies = wrong.length > 0 ? this.lies + 1 : 0;
     this.refusedPages += wrong.length;
-    for (const { key } of wrong) if (this.refused.size < MAX_REFUSED) this.refused.add(key);
+    for (const key of wrong) if (this.refused.size < MAX_REFUSED) this.refused.add(key);
     if (this.lies < LIES) return;
     this.lies = 0;
     const reason = "what it has is not what its digests say";

@@ -2,6 +2,7 @@
 // their own source for what is not there in time. Puts into the store what other targets want.
 // Nothing here waits for a guest: what arrives is handed on at once.
 import { PagefoldError } from "../core/errors.ts";
+import type { HashedPage, PageGroup, PageVisitor } from "../core/pagegroup.ts";
 import type { Clock } from "./adaptiverate.ts";
 import { BoundedCalls } from "./boundedcalls.ts";
 import { RackLookups } from "./racklookups.ts";
@@ -21,18 +22,18 @@ const MESSAGE_NAMES = 256;
 const RESOLVED_NAMES = 64;
 
 export interface RackPagesOptions {
-  /** Opened pages; each undefined that is not there. */
+  /** Opened groups: those that have some of the pages. */
   readonly store: {
-    put(digests: Uint8Array, pages: readonly Uint8Array[]): Promise<void>;
-    get(digests: Uint8Array): Promise<(Uint8Array | undefined)[]>;
+    put(groups: readonly PageGroup[]): Promise<void>;
+    get(digests: Uint8Array): Promise<readonly PageGroup[]>;
   };
   readonly clock: Clock;
   /** What the session does; none of it throws. */
   readonly session: {
-    /** For each page whether it has its digest. */
-    verify(digests: Uint8Array, pages: readonly Uint8Array[]): Promise<readonly boolean[]>;
+    /** Visits all pages of groups; each is valid during the call. */
+    unpack(groups: readonly PageGroup[], visit: PageVisitor): Promise<void>;
     /** A name is resolved: page is valid during the call. */
-    arrived(number: number, page: Uint8Array): void;
+    arrived(number: number, page: HashedPage): void;
     /** To the source. */
     missing(numbers: readonly number[]): void;
     resolved(numbers: readonly number[]): void;
@@ -71,7 +72,8 @@ export class RackPages {
       calls: this.getCalls,
       clock,
       get: (digests) => store.get(digests),
-      verify: (digests, pages) => session.verify(digests, pages),
+      unpack: (groups, visit) => session.unpack(groups, visit),
+      waitOf: (key) => this.names.waitFor(key),
       found: (wait, page) => {
         this.numbers.fetched += this.resolve(wait, page);
       },
@@ -80,7 +82,7 @@ export class RackPages {
     });
     this.puts = new RackPuts({
       calls: this.putCalls,
-      put: (digests, pages) => store.put(digests, pages),
+      put: (groups) => store.put(groups),
       stored: (digests) => session.stored(digests),
     });
   }
@@ -103,7 +105,7 @@ export class RackPages {
   }
 
   /** Its own source has sent the content: → arrived, resolved. CONNECTION: nobody named it. */
-  answered(number: number, page: Uint8Array): void {
+  answered(number: number, page: HashedPage): void {
     if (this.isClosed) return;
     if (number >= this.numbers.named) {
       throw new PagefoldError("CONNECTION", `content came for name ${number}, which nobody gave`);
@@ -128,12 +130,9 @@ export class RackPages {
     if (!this.isClosed) this.askSource(numbers);
   }
 
-  /**
-   * Puts pages of our slots, verified against their digests, into the rack's store: → stored. Pages
-   * are valid during the call.
-   */
-  put(digests: Uint8Array, pages: readonly Uint8Array[]): void {
-    if (!this.isClosed) this.puts.put(digests, pages);
+  /** Puts pages of our slots, which have their digests, into the rack's store: → stored. */
+  put(groups: readonly PageGroup[]): void {
+    if (!this.isClosed) this.puts.put(groups);
   }
 
   /** Nothing arrives any more, and nothing is said to the source. */
@@ -164,7 +163,7 @@ export class RackPages {
   }
 
   /** To all that wait for it; returns how many those are. */
-  private resolve(wait: Wait, page: Uint8Array): number {
+  private resolve(wait: Wait, page: HashedPage): number {
     let count = 0;
     for (const number of wait.numbers) {
       this.names.remove(number);

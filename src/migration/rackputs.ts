@@ -1,73 +1,81 @@
-// Puts pages that others want into the store of the target rack, in batches, a few at a time. What
-// does not fit into its queue is dropped: who wants it asks its own source instead.
+// Puts groups of pages that others want into the store of the target rack, many in a call, a few
+// calls at a time. What does not fit into its queue is dropped: who wants it asks its own source.
 import { DIGEST_BYTES } from "../core/page.ts";
+import type { PageGroup } from "../core/pagegroup.ts";
 import type { BoundedCalls } from "./boundedcalls.ts";
 
-/** Pages of one call, and calls under way. */
-const CALL_PAGES = 64;
+/** Pages after which a call is full, and calls under way. */
+const CALL_PAGES = 128;
 const CALLS = 4;
 /** Pages that wait or are under way. */
 const MAX_PAGES = 2048;
 
 export interface RackPutsOptions {
   readonly calls: BoundedCalls;
-  put(digests: Uint8Array, pages: readonly Uint8Array[]): Promise<void>;
+  put(groups: readonly PageGroup[]): Promise<void>;
   stored(digests: Uint8Array): void;
 }
 
 export class RackPuts {
   readonly counts = { put: 0, dropped: 0 };
   private readonly options: RackPutsOptions;
-  private queue: { readonly digest: Uint8Array; readonly page: Uint8Array }[] = [];
-  private underWay = 0;
+  private queue: PageGroup[] = [];
+  /** Those that wait are among them. */
+  private pages = 0;
   private callsUnderWay = 0;
 
   constructor(options: RackPutsOptions) {
     this.options = options;
   }
 
-  /** Pages are valid during the call; those that are kept are copied. */
-  put(digests: Uint8Array, pages: readonly Uint8Array[]): void {
-    const room = this.options.calls.isOpen ? MAX_PAGES - this.underWay - this.queue.length : 0;
-    this.counts.dropped += Math.max(pages.length - room, 0);
-    pages.slice(0, Math.max(room, 0)).forEach((page, i) => {
-      const digest = digests.slice(i * DIGEST_BYTES, (i + 1) * DIGEST_BYTES);
-      this.queue.push({ digest, page: page.slice() });
-    });
+  put(groups: readonly PageGroup[]): void {
+    for (const group of groups) {
+      const count = pagesOf(group);
+      if (!this.options.calls.isOpen || this.pages + count > MAX_PAGES) {
+        this.counts.dropped += count;
+        continue;
+      }
+      this.pages += count;
+      this.queue.push(group);
+    }
     this.pump();
   }
 
   private pump(): void {
     while (this.callsUnderWay < CALLS && this.queue.length > 0) {
-      const call = this.queue.splice(0, CALL_PAGES);
-      const digests = new Uint8Array(call.length * DIGEST_BYTES);
-      call.forEach(({ digest }, i) => {
-        digests.set(digest, i * DIGEST_BYTES);
-      });
-      void this.putAll(
-        digests,
-        call.map(({ page }) => page),
-      );
+      const call: PageGroup[] = [];
+      let count = 0;
+      while (count < CALL_PAGES && this.queue.length > 0) {
+        const [group] = this.queue.splice(0, 1);
+        call.push(group);
+        count += pagesOf(group);
+      }
+      void this.putAll(call, count);
     }
   }
 
-  private async putAll(digests: Uint8Array, pages: readonly Uint8Array[]): Promise<void> {
-    const { calls, put } = this.options;
+  private async putAll(groups: readonly PageGroup[], count: number): Promise<void> {
+    const { calls, put, stored } = this.options;
     const finish = () => {
-      this.counts.put += pages.length;
-      this.options.stored(digests);
+      this.counts.put += count;
+      stored(Buffer.concat(groups.map(({ digests }) => digests)));
     };
     this.callsUnderWay++;
-    this.underWay += pages.length;
-    const answer = await calls.ask(() => put(digests, pages), finish);
+    const answer = await calls.ask(() => put(groups), finish);
     this.callsUnderWay--;
-    this.underWay -= pages.length;
+    this.pages -= count;
     if (answer) finish();
-    else this.counts.dropped += pages.length;
+    else this.counts.dropped += count;
     if (!calls.isOpen) {
-      this.counts.dropped += this.queue.length;
+      const left = this.queue.reduce((sum, group) => sum + pagesOf(group), 0);
+      this.counts.dropped += left;
+      this.pages -= left;
       this.queue = [];
     }
     this.pump();
   }
+}
+
+function pagesOf({ digests }: PageGroup): number {
+  return digests.length / DIGEST_BYTES;
 }

@@ -1,28 +1,48 @@
-// The pages that were used last, by their digest: names often come again within moments. Keeps what
-// it is given without copying.
+// The pages that came last, by their digest: names often come again within moments, and groups have
+// pages that nobody has named yet.
+import { copyBytes } from "../core/copy.ts";
+import type { HashedPage } from "../core/pagegroup.ts";
+
+const HASH_WORDS = 2;
 
 export class RecentPages {
   private readonly most: number;
   /** The one used last is the last. */
-  private readonly pages = new Map<string, Uint8Array>();
+  private readonly pages = new Map<string, HashedPage>();
 
   constructor(most: number) {
     this.most = most;
   }
 
-  add(key: string, page: Uint8Array): void {
-    this.pages.delete(key);
-    this.pages.set(key, page);
-    if (this.pages.size <= this.most) return;
-    for (const oldest of this.pages.keys()) {
-      this.pages.delete(oldest);
-      return;
-    }
+  /** Keeps a copy. */
+  add(key: string, page: HashedPage): void {
+    const copy = this.pages.get(key) ?? this.placeFor(page.bytes.length);
+    copyBytes(page.bytes, 0, copy.bytes, 0, page.bytes.length);
+    for (let i = 0; i < HASH_WORDS; i++) copy.words[i] = page.words[page.hashAt + i];
+    this.touch(key, copy);
   }
 
-  get(key: string): Uint8Array | undefined {
+  /** Valid until the next `add`. */
+  get(key: string): HashedPage | undefined {
     const page = this.pages.get(key);
-    if (page) this.add(key, page);
+    if (page) this.touch(key, page);
     return page;
+  }
+
+  private touch(key: string, page: HashedPage): void {
+    this.pages.delete(key);
+    this.pages.set(key, page);
+  }
+
+  /** The memory of the oldest is used again. */
+  private placeFor(byteLength: number): HashedPage {
+    if (this.pages.size >= this.most) {
+      for (const [oldest, page] of this.pages) {
+        this.pages.delete(oldest);
+        if (page.bytes.length === byteLength) return page;
+        break;
+      }
+    }
+    return { bytes: new Uint8Array(byteLength), words: new Uint32Array(HASH_WORDS), hashAt: 0 };
   }
 }

@@ -1,4 +1,6 @@
 // Names of pages that are not there yet, and what they wait for: names of one digest wait together.
+
+import { digestKey } from "../core/digests.ts";
 import { DIGEST_BYTES } from "../core/page.ts";
 
 /** A digest that somebody waits for. */
@@ -29,7 +31,7 @@ export class WaitingNames {
 
   /** Returns what it waits for if it is the first to do so. */
   add(number: number, digest: Uint8Array, dueAt: number): Wait | undefined {
-    const key = Buffer.from(digest).toString("latin1");
+    const key = digestKey(digest, 0);
     const known = this.waits.get(key);
     const wait = known ?? { key, digest: digest.slice(), numbers: new Set(), isAsked: false };
     wait.numbers.add(number);
@@ -41,6 +43,11 @@ export class WaitingNames {
 
   waitOf(number: number): Wait | undefined {
     return this.names.get(number)?.wait;
+  }
+
+  /** What waits for the digest of this key. */
+  waitFor(key: string): Wait | undefined {
+    return this.waits.get(key);
   }
 
   /**

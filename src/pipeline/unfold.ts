@@ -3,11 +3,13 @@
 import type { Arena } from "../core/arena.ts";
 import { PagefoldError } from "../core/errors.ts";
 import { PAGE_BYTES } from "../core/page.ts";
+import type { PageGroup } from "../core/pagegroup.ts";
 import { slabPart } from "../core/slab.ts";
-import type { UnfoldTask } from "../pool/task.ts";
+import type { PackGroupsTask, UnfoldTask } from "../pool/task.ts";
 import { SPAN_BYTES, Span } from "../pool/unfoldtask.ts";
 import type { PageHashes } from "../qemu/streamproof.ts";
 import { type ClusterEntry, type PagesHead, RecordKind, type Run } from "../wire/records.ts";
+import { packedGroups } from "./pagegroups.ts";
 import { type EngineResources, slabCount } from "./resources.ts";
 import { SlabPool } from "./slabs.ts";
 import { SlotRing } from "./slotring.ts";
@@ -68,19 +70,29 @@ export class BatchUnfolder {
     await this.slots.put(body, head.clusters);
     const slabPtr = await this.slabs.lease();
     const spanCount = writeSpans(this.resources.arena, slabPtr, head, this.hasNames);
-    return { unfolded: this.begin(slabPtr, spanCount, head.frameCount, this.hasNames) };
+    const { places } = this.slots;
+    const task = { slabPtr, spanCount, places, isSurveyed: this.hasNames };
+    return { unfolded: this.track(this.unfold({ kind: "unfold", ...task }, head.frameCount)) };
   }
 
-  /** Restores pages of slots; one call of this or `take` at a time. Resolves when it has begun. */
-  async pick(
+  /**
+   * Packs pages of slots into groups for other hosts: those that have their digests. One call of
+   * this or `take` at a time; resolves when it has begun.
+   */
+  async pack(
     slots: readonly (readonly [cluster: number, item: number])[],
-  ): Promise<{ picked: Promise<UnfoldedPages> }> {
+    digests: Uint8Array,
+    keyPtr: number,
+  ): Promise<{ packed: Promise<PageGroup[]> }> {
     const slabPtr = await this.slabs.lease();
-    const { words } = this.resources.arena;
+    const { words, bytes } = this.resources.arena;
     slots.forEach(([cluster, item], i) => {
       writeSpan(words, slabPtr, i, Span.SLOT, 1, cluster, item);
     });
-    return { picked: this.begin(slabPtr, slots.length, slots.length, false) };
+    bytes.set(digests, slabPart(slabPtr, "digests"));
+    const { places } = this.slots;
+    const task = { slabPtr, count: slots.length, places, keyPtr };
+    return { packed: this.track(this.packGroups({ kind: "packGroups", ...task })) };
   }
 
   /** Clusters below `firstKept` will not be named by later batches. */
@@ -96,21 +108,23 @@ export class BatchUnfolder {
     this.slabs.close();
   }
 
-  private begin(
-    slabPtr: number,
-    spanCount: number,
-    pageCount: number,
-    isSurveyed: boolean,
-  ): Promise<UnfoldedPages> {
-    const { places } = this.slots;
-    const unfolded = this.unfold(
-      { kind: "unfold", slabPtr, spanCount, places, isSurveyed },
-      pageCount,
-    );
-    this.running.add(unfolded);
-    const forget = (): void => void this.running.delete(unfolded);
-    unfolded.then(forget, forget);
-    return unfolded;
+  private track<T>(work: Promise<T>): Promise<T> {
+    this.running.add(work);
+    const forget = (): void => void this.running.delete(work);
+    work.then(forget, forget);
+    return work;
+  }
+
+  private async packGroups(task: PackGroupsTask): Promise<PageGroup[]> {
+    const { arena, pool } = this.resources;
+    const { slabPtr, count } = task;
+    try {
+      const { clusterCount, fault } = await pool.run<"packGroups">(task);
+      if (fault) throw new PagefoldError("DAMAGED", `session: ${fault.reason}`);
+      return packedGroups(arena, slabPtr, count, clusterCount);
+    } finally {
+      this.slabs.release(slabPtr);
+    }
   }
 
   private async unfold(task: UnfoldTask, pageCount: number): Promise<UnfoldedPages> {

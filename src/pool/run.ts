@@ -8,6 +8,7 @@ import { runCompare } from "./comparetask.ts";
 import { runDigest } from "./digesttask.ts";
 import { runEncode } from "./encodetask.ts";
 import { faultOf } from "./fault.ts";
+import { runPackGroups, runUnpackGroups } from "./grouptask.ts";
 import { runRestore } from "./restoretask.ts";
 import { divideScratch } from "./scratch.ts";
 import { runSeal } from "./sealedcluster.ts";
@@ -54,6 +55,10 @@ export function runTask(context: TaskContext, task: Task): TaskResults[Task["kin
         return runSeal(context, task);
       case "digest":
         return runDigest(context, task);
+      case "packGroups":
+        return runPackGroups(context, task);
+      case "unpackGroups":
+        return runUnpackGroups(context, task);
     }
   } catch (error) {
     return { fault: faultOf(error) } as TaskResults[Task["kind"]];

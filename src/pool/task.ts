@@ -172,6 +172,25 @@ export interface DigestTask {
   readonly keyPtr: number;
 }
 
+/** Packs pages of slots into groups for other hosts; see grouptask.ts. */
+export interface PackGroupsTask {
+  readonly kind: "packGroups";
+  readonly slabPtr: number;
+  /** Slots, listed in the slab's part of runs; the digests of their pages in its own. */
+  readonly count: number;
+  readonly places: PlacesRegion;
+  readonly keyPtr: number;
+}
+
+/** Unpacks groups of other hosts; see grouptask.ts. */
+export interface UnpackGroupsTask {
+  readonly kind: "unpackGroups";
+  readonly slabPtr: number;
+  /** Groups, listed in the slab's part of encoded clusters; their digests in its own. */
+  readonly groupCount: number;
+  readonly keyPtr: number;
+}
+
 export type Task =
   | SurveyTask
   | CompareTask
@@ -181,7 +200,9 @@ export type Task =
   | CheckTask
   | UnfoldTask
   | SealTask
-  | DigestTask;
+  | DigestTask
+  | PackGroupsTask
+  | UnpackGroupsTask;
 
 /** Why a task could not be done. */
 export interface TaskFault {
@@ -204,6 +225,9 @@ export interface TaskResults {
   unfold: { fault?: TaskFault };
   seal: { fault?: TaskFault };
   digest: { fault?: TaskFault };
+  /** Which pages have their digests is in the slab's part of codes: 1, else 0. */
+  packGroups: { clusterCount: number; fault?: TaskFault };
+  unpackGroups: { fault?: TaskFault };
 }
 
 /** What a thread needs to run tasks. */

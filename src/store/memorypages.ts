@@ -1,9 +1,9 @@
 // The pages of a target rack in the memory of one process: for tests, and for simulation, whose
 // clock it takes.
 import { randomBytes } from "node:crypto";
+import { digestsIn } from "../core/digests.ts";
 import { PagefoldError } from "../core/errors.ts";
-import { DIGEST_BYTES } from "../core/page.ts";
-import type { PageStore, StoreStatus } from "./store.ts";
+import type { PageStore, SealedGroup, StoreStatus } from "./store.ts";
 
 export interface MemoryPagesOptions {
   readonly clock?: { now(): number } | undefined;
@@ -14,11 +14,17 @@ export interface MemoryPagesOptions {
 const DEFAULT_MAX_BYTES = 1 << 30;
 const NAME_BYTES = 16;
 
+interface Group extends SealedGroup {
+  readonly until: number;
+}
+
 export class MemoryPages implements PageStore {
   private readonly clock: { now(): number };
   private readonly maxBytes: number;
   private readonly name = randomBytes(NAME_BYTES).toString("hex");
-  private readonly pages = new Map<string, { bytes: Uint8Array; until: number }>();
+  /** By their names, the oldest first, and by the digests of their pages. */
+  private readonly groups = new Map<string, Group>();
+  private readonly pages = new Map<string, Group>();
   private byteLength = 0;
   private hits = 0;
   private misses = 0;
@@ -32,33 +38,40 @@ export class MemoryPages implements PageStore {
     return this.name;
   }
 
-  async put(digests: Uint8Array, sealed: readonly Uint8Array[], lifeMs: number): Promise<void> {
+  async put(groups: readonly SealedGroup[], lifeMs: number): Promise<void> {
     const until = this.clock.now() + lifeMs;
-    for (const [i, bytes] of sealed.entries()) {
-      const name = nameAt(digests, i);
-      this.drop(name);
-      if (this.byteLength + bytes.length > this.maxBytes) this.expire();
-      if (this.byteLength + bytes.length > this.maxBytes) {
+    for (const { name, digests, sealed } of groups) {
+      if (this.byteLength + sealed.length > this.maxBytes) this.expire();
+      if (this.byteLength + sealed.length > this.maxBytes) {
         const held = `${this.byteLength} of ${this.maxBytes} bytes`;
         throw new PagefoldError("LIMIT", `rack store: full, it holds ${held}`);
       }
-      this.byteLength += bytes.length;
-      // A copy even of a Buffer, whose slice() is a view.
-      this.pages.set(name, { bytes: new Uint8Array(bytes), until });
+      this.byteLength += sealed.length;
+      // Copies even of Buffers, whose slice() is a view.
+      const copy = (bytes: Uint8Array) => new Uint8Array(bytes);
+      const group = { name: copy(name), digests: copy(digests), sealed: copy(sealed), until };
+      this.groups.set(textOf(name), group);
+      for (const digest of digestsIn(digests)) this.pages.set(textOf(digest), group);
     }
   }
 
-  async get(digests: Uint8Array): Promise<(Uint8Array | undefined)[]> {
+  async find(digests: Uint8Array): Promise<(Uint8Array | undefined)[]> {
     const now = this.clock.now();
-    const found: (Uint8Array | undefined)[] = [];
-    for (let i = 0; i < digests.length / DIGEST_BYTES; i++) {
-      const page = this.pages.get(nameAt(digests, i));
-      const isThere = page !== undefined && page.until > now;
-      found.push(isThere ? page.bytes : undefined);
+    return digestsIn(digests).map((digest) => {
+      const group = this.pages.get(textOf(digest));
+      const isThere = group !== undefined && group.until > now;
       if (isThere) this.hits++;
       else this.misses++;
-    }
-    return found;
+      return isThere ? group.name : undefined;
+    });
+  }
+
+  async get(names: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    const now = this.clock.now();
+    return names.map((name) => {
+      const group = this.groups.get(textOf(name));
+      return group && group.until > now ? group.sealed : undefined;
+    });
   }
 
   async status(): Promise<StoreStatus> {
@@ -69,22 +82,21 @@ export class MemoryPages implements PageStore {
 
   async close(): Promise<void> {}
 
-  private drop(name: string): void {
-    const page = this.pages.get(name);
-    if (!page) return;
-    this.pages.delete(name);
-    this.byteLength -= page.bytes.length;
-  }
-
   private expire(): void {
     const now = this.clock.now();
-    for (const [name, { until }] of this.pages) {
-      if (until <= now) this.drop(name);
+    for (const [name, group] of this.groups) {
+      if (group.until > now) continue;
+      this.groups.delete(name);
+      this.byteLength -= group.sealed.length;
+      for (const digest of digestsIn(group.digests)) {
+        const page = textOf(digest);
+        // A later group may have it as well.
+        if (this.pages.get(page) === group) this.pages.delete(page);
+      }
     }
   }
 }
 
-function nameAt(digests: Uint8Array, i: number): string {
-  const at = digests.byteOffset + i * DIGEST_BYTES;
-  return Buffer.from(digests.buffer, at, DIGEST_BYTES).toString("latin1");
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
 }

@@ -1,22 +1,36 @@
-// The pages of a target rack in a Redis server or cluster: a key for each page, which expires.
-// Hosts that use one server are one rack; its name is made by the first, and goes with what it
-// names when the server is flushed or replaced.
+// The pages of a target rack in a Redis server or cluster: a key for each group of pages, and one
+// for each page, which names its group; both expire. Hosts that use one server are one rack; its
+// name is made by the first, and goes with what it names when the server is flushed or replaced.
 import { randomBytes } from "node:crypto";
-import { DIGEST_BYTES } from "../core/page.ts";
+import { digestsIn } from "../core/digests.ts";
 import { connectRedis, type RedisOptions } from "./redisconnect.ts";
 import type { RedisLink } from "./redislink.ts";
-import type { PageStore, StoreStatus } from "./store.ts";
+import { GROUP_NAME_BYTES, type PageStore, type SealedGroup, type StoreStatus } from "./store.ts";
 
-const PREFIX = "pagefold:page:";
+const PAGE_PREFIX = "pagefold:page:";
+const GROUP_PREFIX = "pagefold:group:";
 const RACK_KEY = "pagefold:pages:rack";
 const COUNTERS_KEY = "pagefold:pages:counters";
 const RACK_BYTES = 16;
 const RACK_NAME = /^[0-9a-f]{32}$/;
 /** Keys that a server looks at before it answers others. */
 const SCAN_COUNT = "1000";
-/** Many pages in one command, which costs us a tenth of as many; SET takes one with a life. */
+/** How often it is told how many look-ups found their page. */
+const COUNT_MS = 1000;
+/**
+ * Groups in one command, which costs us a tenth of as many; SET takes one with a life. A group is
+ * there before anything names it.
+ */
 const PUT_SCRIPT = `
-  for i, key in ipairs(KEYS) do redis.call("SET", key, ARGV[i], "PX", ARGV[#KEYS + 1]) end`;
+  local key = 1
+  for at = 2, #ARGV, 3 do
+    local count = tonumber(ARGV[at + 2])
+    redis.call("SET", KEYS[key], ARGV[at], "PX", ARGV[1])
+    for page = key + 1, key + count do
+      redis.call("SET", KEYS[page], ARGV[at + 1], "PX", ARGV[1])
+    end
+    key = key + 1 + count
+  end`;
 
 /** Connects. CONNECTION, INPUT (certificates), USAGE (the address; no client is installed). */
 export async function openRedisPages(url: string, options: RedisOptions = {}): Promise<PageStore> {
@@ -26,6 +40,9 @@ export async function openRedisPages(url: string, options: RedisOptions = {}): P
 /** The pages that a connection leads to, which others may use as well. */
 export class RedisPages implements PageStore {
   private readonly link: RedisLink;
+  /** Look-ups that it has not been told of, and when it will be. */
+  private counts = { hits: 0, misses: 0 };
+  private counting: NodeJS.Timeout | undefined;
 
   constructor(link: RedisLink) {
     this.link = link;
@@ -40,50 +57,39 @@ export class RedisPages implements PageStore {
     return this.checkName(name);
   }
 
-  async put(digests: Uint8Array, sealed: readonly Uint8Array[], lifeMs: number): Promise<void> {
+  async put(groups: readonly SealedGroup[], lifeMs: number): Promise<void> {
     const life = String(Math.ceil(lifeMs));
-    const keys = sealed.map((_, i) => keyAt(digests, i));
-    const values = sealed.map((page) => Buffer.from(page.buffer, page.byteOffset, page.length));
-    if (!this.link.isCluster && keys.length > 0) {
-      const words = ["EVAL", PUT_SCRIPT, String(keys.length), ...keys];
-      await this.link.send(keys[0], [...words, ...values, life]);
+    if (this.link.isCluster) {
+      await Promise.all(groups.map((group) => this.putApart(group, life)));
       return;
     }
-    const set = (key: string, i: number) =>
-      this.link.send(key, ["SET", key, values[i], "PX", life]);
-    await Promise.all(keys.map(set));
+    if (groups.length === 0) return;
+    const keys: string[] = [];
+    const values: (string | Buffer)[] = [life];
+    for (const { name, digests, sealed } of groups) {
+      const pages = digestsIn(digests);
+      keys.push(groupKey(name), ...pages.map(pageKey));
+      values.push(bufferOf(sealed), bufferOf(name), String(pages.length));
+    }
+    const words = ["EVAL", PUT_SCRIPT, String(keys.length), ...keys];
+    await this.link.send(keys[0], [...words, ...values]);
   }
 
-  async get(digests: Uint8Array): Promise<(Uint8Array | undefined)[]> {
-    const count = digests.length / DIGEST_BYTES;
-    if (count === 0) return [];
-    const keys = Array.from({ length: count }, (_, i) => keyAt(digests, i));
-    const values = await (this.link.isCluster ? this.getEach(keys) : this.getAll(keys));
-    const found = values.map((value) => (Buffer.isBuffer(value) ? value : undefined));
-    const hits = found.filter((page) => page !== undefined).length;
-    await Promise.all([this.count("hits", hits), this.count("misses", count - hits)]);
-    return found;
+  async find(digests: Uint8Array): Promise<(Uint8Array | undefined)[]> {
+    const names = (await this.getAll(digestsIn(digests).map(pageKey))).map((name) =>
+      name?.length === GROUP_NAME_BYTES ? name : undefined,
+    );
+    for (const name of names) this.counts[name ? "hits" : "misses"]++;
+    if (names.length > 0) this.counting ??= setTimeout(() => this.tellCounts(), COUNT_MS).unref();
+    return names;
   }
 
-  /** In one command, which costs us a tenth of as many; what is no string is as if it were not. */
-  private async getAll(keys: string[]): Promise<unknown[]> {
-    const values = await this.link.send(keys[0], ["MGET", ...keys]);
-    if (!Array.isArray(values)) throw this.link.brokenAnswer("MGET");
-    return values;
-  }
-
-  /** Of servers that each have some. */
-  private getEach(keys: string[]): Promise<unknown[]> {
-    const get = (key: string) =>
-      this.link.send(key, ["GET", key]).catch((error) => {
-        // Somebody else's: not our page.
-        if (/\bWRONGTYPE\b/.test(error.message)) return undefined;
-        throw error;
-      });
-    return Promise.all(keys.map(get));
+  get(names: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    return this.getAll(names.map(groupKey));
   }
 
   async status(): Promise<StoreStatus> {
+    await this.tellCounts();
     const [name, counts] = await Promise.all([
       this.link.send(RACK_KEY, ["GET", RACK_KEY]),
       this.link.send(COUNTERS_KEY, ["HMGET", COUNTERS_KEY, "hits", "misses"]),
@@ -94,8 +100,44 @@ export class RedisPages implements PageStore {
     return { rack, pages: await this.countPages(), hits, misses };
   }
 
-  close(): Promise<void> {
-    return this.link.close();
+  async close(): Promise<void> {
+    clearTimeout(this.counting);
+    // The link waits for what is under way, for a moment.
+    void this.tellCounts();
+    await this.link.close();
+  }
+
+  /** Keys that each lie on a server of their own. */
+  private async putApart({ name, digests, sealed }: SealedGroup, life: string): Promise<void> {
+    const set = (key: string, value: Uint8Array) =>
+      this.link.send(key, ["SET", key, bufferOf(value), "PX", life]);
+    await set(groupKey(name), sealed);
+    await Promise.all(digestsIn(digests).map((digest) => set(pageKey(digest), name)));
+  }
+
+  /** What is no string is as if it were not. */
+  private async getAll(keys: readonly string[]): Promise<(Uint8Array | undefined)[]> {
+    if (keys.length === 0) return [];
+    const values = await (this.link.isCluster ? this.getEach(keys) : this.getTogether(keys));
+    return values.map((value) => (Buffer.isBuffer(value) ? value : undefined));
+  }
+
+  /** In one command, which costs us a tenth of as many. */
+  private async getTogether(keys: readonly string[]): Promise<unknown[]> {
+    const values = await this.link.send(keys[0], ["MGET", ...keys]);
+    if (!Array.isArray(values)) throw this.link.brokenAnswer("MGET");
+    return values;
+  }
+
+  /** Of servers that each have some. */
+  private getEach(keys: readonly string[]): Promise<unknown[]> {
+    const get = (key: string) =>
+      this.link.send(key, ["GET", key]).catch((error) => {
+        // Somebody else's: not our page.
+        if (/\bWRONGTYPE\b/.test(error.message)) return undefined;
+        throw error;
+      });
+    return Promise.all(keys.map(get));
   }
 
   private checkName(name: unknown): string {
@@ -110,7 +152,7 @@ export class RedisPages implements PageStore {
       let count = 0;
       let cursor = "0";
       do {
-        const answer = await ask(["SCAN", cursor, "MATCH", `${PREFIX}*`, "COUNT", SCAN_COUNT]);
+        const answer = await ask(["SCAN", cursor, "MATCH", `${PAGE_PREFIX}*`, "COUNT", SCAN_COUNT]);
         if (!Array.isArray(answer) || !Array.isArray(answer[1])) {
           throw this.link.brokenAnswer("SCAN");
         }
@@ -122,14 +164,28 @@ export class RedisPages implements PageStore {
     return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
   }
 
-  private async count(what: string, byCount: number): Promise<void> {
-    if (byCount === 0) return;
-    await this.link.send(COUNTERS_KEY, ["HINCRBY", COUNTERS_KEY, what, String(byCount)]);
+  /** Nothing depends on them. */
+  private async tellCounts(): Promise<void> {
+    this.counting = undefined;
+    const { counts } = this;
+    this.counts = { hits: 0, misses: 0 };
+    const told = Object.entries(counts).map(async ([what, count]) => {
+      if (count === 0) return;
+      await this.link.send(COUNTERS_KEY, ["HINCRBY", COUNTERS_KEY, what, String(count)]);
+    });
+    await Promise.allSettled(told);
   }
 }
 
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
 /** Text, because braces in a key would mean something to a cluster. */
-function keyAt(digests: Uint8Array, i: number): string {
-  const at = digests.byteOffset + i * DIGEST_BYTES;
-  return PREFIX + Buffer.from(digests.buffer, at, DIGEST_BYTES).toString("base64url");
+function pageKey(digest: Uint8Array): string {
+  return PAGE_PREFIX + bufferOf(digest).toString("base64url");
+}
+
+function groupKey(name: Uint8Array): string {
+  return GROUP_PREFIX + bufferOf(name).toString("base64url");
 }

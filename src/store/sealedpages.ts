@@ -1,35 +1,48 @@
-// Pages as a rack's store holds them: each sealed for who has the rack's key, and bound to its
-// digest. A value that was sealed with another key, for another digest, cut or made up is no page.
+// Pages as a rack's store holds them: in groups, compressed together, each sealed for who has the
+// rack's key. A group's name says what it was sealed with:
 //
 //    0  16  nonce of the session that has sealed it: its key is derived from it
 //   16   8  u64 number, of which each session uses one once
-//   24   n  ciphertext, AES-256-GCM
-// 24+n  16  tag; the digest is associated data
-import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from "node:crypto";
+//
+// and this is what is held under that name:
+//
+//    0  16  tag
+//   16   2  u16 pages
+//   18   n  their digests, which are the associated data
+// 18+n      ciphertext, AES-256-GCM, of one cluster (docs/format.md §1.3)
+//
+// What was sealed with another key, under another name or for other digests, was cut or made up, is
+// no group.
+import { createSecretKey, type KeyObject, randomBytes } from "node:crypto";
 import { DIGEST_BYTES } from "../core/page.ts";
-import { deriveBytes, KEY_BYTES, keyObject, type SealKey, TAG_BYTES } from "../core/seal.ts";
+import type { PageGroup } from "../core/pagegroup.ts";
+import {
+  deriveBytes,
+  KEY_BYTES,
+  keyObject,
+  openBytes,
+  type SealKey,
+  SealKind,
+  sealBytes,
+  TAG_BYTES,
+} from "../core/seal.ts";
 import { PAGE_LIFE_MS } from "./lives.ts";
-import type { PageStore } from "./store.ts";
+import { GROUP_NAME_BYTES, type PageStore, type SealedGroup } from "./store.ts";
 
-const CIPHER = "aes-256-gcm";
 const SESSION_BYTES = 16;
-const NUMBER_BYTES = 8;
-const HEAD_BYTES = SESSION_BYTES + NUMBER_BYTES;
-const GCM_NONCE_BYTES = 12;
-const PURPOSE = Buffer.from("pagefold rack page");
-/** Keys of sessions that are kept; deriving one takes as long as opening a few pages. */
+const HEAD_BYTES = TAG_BYTES + 2;
+const PURPOSE = Buffer.from("pagefold rack group");
+/** Keys of sessions that are kept; deriving one takes as long as opening a few groups. */
 const MAX_KEYS = 1024;
-
-type Key = ReturnType<typeof createSecretKey>;
 
 export class SealedPages {
   private readonly store: PageStore;
-  private readonly rackKey: Key;
+  private readonly rackKey: KeyObject;
   private readonly lifeMs: number;
   private readonly session = randomBytes(SESSION_BYTES);
-  private number = 0n;
+  private number = 0;
   /** By the nonces of sessions; the oldest goes first. */
-  private readonly keys = new Map<string, Key>();
+  private readonly keys = new Map<string, KeyObject>();
 
   /** `key` is the `sealKey` of `rackKeys`. USAGE when it is not 32 bytes. */
   constructor(store: PageStore, key: SealKey, lifeMs = PAGE_LIFE_MS) {
@@ -38,50 +51,55 @@ export class SealedPages {
     this.lifeMs = lifeMs;
   }
 
-  /** Seals page i under digest i. As `PageStore.put`. */
-  put(digests: Uint8Array, pages: readonly Uint8Array[]): Promise<void> {
-    const sealed = pages.map((page, i) => this.seal(digestAt(digests, i), page));
-    return this.store.put(digests, sealed, this.lifeMs);
+  /** Seals groups. As `PageStore.put`. */
+  put(groups: readonly PageGroup[]): Promise<void> {
+    return this.store.put(
+      groups.map((group) => this.seal(group)),
+      this.lifeMs,
+    );
   }
 
-  /** Undefined for what is not there, or is not sealed as it should be. */
-  async get(digests: Uint8Array): Promise<(Uint8Array | undefined)[]> {
-    const values = await this.store.get(digests);
-    return values.map((value, i) => value && this.open(digestAt(digests, i), value));
-  }
-
-  private seal(digest: Uint8Array, page: Uint8Array): Uint8Array {
-    const head = Buffer.alloc(HEAD_BYTES);
-    this.session.copy(head);
-    head.writeBigUInt64LE(this.number++, SESSION_BYTES);
-    const options = { authTagLength: TAG_BYTES };
-    const cipher = createCipheriv(CIPHER, this.keyOf(head), gcmNonce(head), options);
-    cipher.setAAD(digest);
-    const sealed = cipher.update(page);
-    cipher.final();
-    return Buffer.concat([head, sealed, cipher.getAuthTag()]);
-  }
-
-  private open(digest: Uint8Array, value: Uint8Array): Uint8Array | undefined {
-    if (value.length < HEAD_BYTES + TAG_BYTES) return undefined;
-    const head = value.subarray(0, HEAD_BYTES);
-    const options = { authTagLength: TAG_BYTES };
-    const decipher = createDecipheriv(CIPHER, this.keyOf(head), gcmNonce(head), options);
-    decipher.setAAD(digest);
-    decipher.setAuthTag(value.subarray(value.length - TAG_BYTES));
-    const page = decipher.update(value.subarray(HEAD_BYTES, value.length - TAG_BYTES));
-    try {
-      decipher.final();
-      return page;
-    } catch {
-      return undefined;
+  /** The groups that are said to have some of these pages, each once, if they can be opened. */
+  async get(digests: Uint8Array): Promise<PageGroup[]> {
+    const names = new Map<string, Uint8Array>();
+    for (const name of await this.store.find(digests)) {
+      if (name?.length === GROUP_NAME_BYTES) names.set(Buffer.from(name).toString("latin1"), name);
     }
+    if (names.size === 0) return [];
+    const wanted = [...names.values()];
+    const values = await this.store.get(wanted);
+    const groups = wanted.map((name, i) => values[i] && this.open(name, values[i]));
+    return groups.filter((group) => group !== undefined);
   }
 
-  private keyOf(head: Uint8Array): Key {
-    const nonce = head.subarray(0, SESSION_BYTES);
-    const name = Buffer.from(nonce).toString("latin1");
-    const known = this.keys.get(name);
+  private seal({ digests, cluster }: PageGroup): SealedGroup {
+    const name = Buffer.alloc(GROUP_NAME_BYTES);
+    this.session.copy(name);
+    name.writeBigUInt64LE(BigInt(++this.number), SESSION_BYTES);
+    const key = this.keyOf(name);
+    const { sealed, tag } = sealBytes(key, SealKind.CLUSTER, this.number, cluster, digests);
+    const count = Buffer.alloc(2);
+    count.writeUInt16LE(digests.length / DIGEST_BYTES);
+    return { name, digests, sealed: Buffer.concat([tag, count, digests, sealed]) };
+  }
+
+  private open(name: Uint8Array, value: Uint8Array): PageGroup | undefined {
+    if (value.length < HEAD_BYTES) return undefined;
+    const digestBytes = (value[TAG_BYTES] | (value[TAG_BYTES + 1] << 8)) * DIGEST_BYTES;
+    const digests = value.subarray(HEAD_BYTES, HEAD_BYTES + digestBytes);
+    const sealed = value.subarray(HEAD_BYTES + digestBytes);
+    const number = Buffer.from(name).readBigUInt64LE(SESSION_BYTES);
+    if (digests.length !== digestBytes || number > Number.MAX_SAFE_INTEGER) return undefined;
+    const tag = value.subarray(0, TAG_BYTES);
+    const key = this.keyOf(name);
+    const cluster = openBytes(key, SealKind.CLUSTER, Number(number), sealed, tag, digests);
+    return cluster && { digests, cluster };
+  }
+
+  private keyOf(name: Uint8Array): KeyObject {
+    const nonce = name.subarray(0, SESSION_BYTES);
+    const text = Buffer.from(nonce).toString("latin1");
+    const known = this.keys.get(text);
     if (known) return known;
     const bytes = deriveBytes(this.rackKey, nonce, PURPOSE, KEY_BYTES);
     const key = createSecretKey(bytes);
@@ -90,18 +108,7 @@ export class SealedPages {
       if (this.keys.size < MAX_KEYS) break;
       this.keys.delete(oldest);
     }
-    this.keys.set(name, key);
+    this.keys.set(text, key);
     return key;
   }
-}
-
-//    0  four zero bytes   4  u64 number
-function gcmNonce(head: Uint8Array): Uint8Array {
-  const nonce = new Uint8Array(GCM_NONCE_BYTES);
-  nonce.set(head.subarray(SESSION_BYTES, HEAD_BYTES), GCM_NONCE_BYTES - NUMBER_BYTES);
-  return nonce;
-}
-
-function digestAt(digests: Uint8Array, i: number): Uint8Array {
-  return digests.subarray(i * DIGEST_BYTES, (i + 1) * DIGEST_BYTES);
 }

@@ -79,14 +79,27 @@ export interface StoreStatus {
   readonly misses: number;
 }
 
-/** Pages that hosts of a target rack hold for each other, sealed; by digest. */
+/** Pages that are put into a store together: compressed and sealed as one. */
+export interface SealedGroup {
+  /** `GROUP_NAME_BYTES` that no other group has. */
+  readonly name: Uint8Array;
+  /** Of its pages, one after another. */
+  readonly digests: Uint8Array;
+  readonly sealed: Uint8Array;
+}
+
+export const GROUP_NAME_BYTES = 24;
+
+/** Pages that hosts of a target rack hold for each other, in sealed groups; found by digest. */
 export interface PageStore {
   /** Name of what it holds: another one when it was flushed or replaced. Made when first asked. */
   rack(): Promise<string>;
-  /** Keeps `sealed[i]` under digest i for `lifeMs`. Rejects with CONNECTION, or LIMIT when full. */
-  put(digests: Uint8Array, sealed: readonly Uint8Array[], lifeMs: number): Promise<void>;
-  /** Undefined for what is not there. */
-  get(digests: Uint8Array): Promise<(Uint8Array | undefined)[]>;
+  /** Keeps groups for `lifeMs`. Rejects with CONNECTION, or LIMIT when full. */
+  put(groups: readonly SealedGroup[], lifeMs: number): Promise<void>;
+  /** For each digest the name of a group that has its page; undefined where it knows of none. */
+  find(digests: Uint8Array): Promise<(Uint8Array | undefined)[]>;
+  /** What was sealed; undefined for what is not there. */
+  get(names: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]>;
   status(): Promise<StoreStatus>;
   close(): Promise<void>;
 }

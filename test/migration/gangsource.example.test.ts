@@ -9,6 +9,7 @@ import { Claim, type IndexMember } from "../../src/store/store.ts";
 import type { Connection } from "../../src/transport/connection.ts";
 import { loopbackPair } from "../../src/transport/loopback.ts";
 import { openGang, openResources, until } from "../support/gang.ts";
+import { rawGroup } from "../support/pagegroups.ts";
 import { StreamMaker } from "../support/qemustream.ts";
 import { LoadingSink } from "../support/rackgangs.ts";
 import { VirtualClock } from "../support/virtualclock.ts";
@@ -183,8 +184,8 @@ it("docs/session.md: shows the bytes of a session with names", async () => {
     put: async () => have(4, 3),
     get: async (digests: Uint8Array) => {
       await isFound;
-      const count = digests.length / DIGEST_BYTES;
-      return Array.from({ length: count }, (_, i) => (count > 1 && i === 0 ? stored : undefined));
+      const first = digests.subarray(0, DIGEST_BYTES);
+      return digests.length > DIGEST_BYTES ? [rawGroup(first, [stored])] : [];
     },
   };
   const rack = { digestKey: rackKeys(SECRET, "").digestKey, clock };

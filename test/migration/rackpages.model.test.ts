@@ -3,16 +3,18 @@
 // living host has sent arrives once, is right, and comes in bounded time.
 import { describe, expect, it } from "vitest";
 import { PagefoldError } from "../../src/core/errors.ts";
+import type { PageGroup } from "../../src/core/pagegroup.ts";
 import { MemoryIndex } from "../../src/store/memoryindex.ts";
 import { MemoryPages } from "../../src/store/memorypages.ts";
+import { SealedPages } from "../../src/store/sealedpages.ts";
 import type { ClaimAnswer, IndexMember } from "../../src/store/store.ts";
+import { groupOf } from "../support/pagegroups.ts";
 import { Pair, pageOf, type World } from "../support/rackworld.ts";
 import { randomSeed, type SeededRandom, seededRandom } from "../support/random.ts";
 import { VirtualClock } from "../support/virtualclock.ts";
 
 const FAULTS = ["slow", "gone", "silent", "flushed", "wrong"] as const;
 type Fault = (typeof FAULTS)[number];
-const PAGE_LIFE_MS = 60_000;
 
 /** A service that is well but for some time. */
 class Trouble {
@@ -102,23 +104,26 @@ class Racks {
 }
 
 function storeOf(clock: VirtualClock, trouble: Trouble) {
-  let pages = new MemoryPages({ clock });
+  const made = () => new SealedPages(new MemoryPages({ clock }), new Uint8Array(32));
+  let pages = made();
   let isFlushed = false;
   const there = () => {
     if (trouble.now === "flushed" && !isFlushed) {
-      pages = new MemoryPages({ clock });
+      pages = made();
       isFlushed = true;
     }
     return pages;
   };
+  const wrong = ({ digests }: PageGroup) => {
+    const count = digests.length / 32;
+    return groupOf(digests, Array(count).fill(pageOf(9999)));
+  };
   return {
-    put: (digests: Uint8Array, all: readonly Uint8Array[]) => {
-      return trouble.call(() => there().put(digests, all, PAGE_LIFE_MS));
-    },
+    put: (groups: readonly PageGroup[]) => trouble.call(() => there().put(groups)),
     get: (digests: Uint8Array) => {
       return trouble.call(async () => {
         const found = await there().get(digests);
-        return trouble.now === "wrong" ? found.map((page) => page && pageOf(9999)) : found;
+        return trouble.now === "wrong" ? found.map(wrong) : found;
       });
     },
   };

@@ -2,7 +2,9 @@
 // virtual time.
 import { describe, expect, it } from "vitest";
 import { PagefoldError } from "../../src/core/errors.ts";
+import type { PageGroup } from "../../src/core/pagegroup.ts";
 import { RackPages } from "../../src/migration/rackpages.ts";
+import { groupOf, hashed, unpackPlainly } from "../support/pagegroups.ts";
 import { VirtualClock } from "../support/virtualclock.ts";
 
 /** A digest of 32 equal bytes, and the page that has it: it begins with that byte. */
@@ -12,24 +14,31 @@ const page = (n: number) => new Uint8Array(4096).fill(n);
 /** A store whose calls do what a test says. */
 class ScriptedStore {
   readonly pages = new Map<number, Uint8Array>();
+  /** What comes with a page because it was put with it. */
+  readonly beside = new Map<number, PageGroup[]>();
   readonly gets: number[][] = [];
   readonly puts: number[][] = [];
   beforeGet: () => Promise<void> = async () => {};
   beforePut: () => Promise<void> = async () => {};
 
-  async get(digests: Uint8Array): Promise<(Uint8Array | undefined)[]> {
+  async get(digests: Uint8Array): Promise<readonly PageGroup[]> {
     const wanted = firsts(digests);
     this.gets.push(wanted);
     await this.beforeGet();
-    return wanted.map((n) => this.pages.get(n));
+    return wanted.flatMap((n) => {
+      const page = this.pages.get(n);
+      return page ? [groupOf(digest(n), [page]), ...(this.beside.get(n) ?? [])] : [];
+    });
   }
 
-  async put(digests: Uint8Array, pages: readonly Uint8Array[]): Promise<void> {
-    this.puts.push(firsts(digests));
+  async put(groups: readonly PageGroup[]): Promise<void> {
+    const all = groups.flatMap(({ digests }) => firsts(digests));
+    this.puts.push(all);
     await this.beforePut();
-    firsts(digests).forEach((n, i) => {
-      this.pages.set(n, pages[i]);
-    });
+    const pages = Buffer.concat(groups.map(({ cluster }) => cluster));
+    for (const [i, n] of all.entries()) {
+      this.pages.set(n, new Uint8Array(pages.subarray(i * 4096, (i + 1) * 4096)));
+    }
   }
 }
 
@@ -47,8 +56,10 @@ function made() {
     store,
     clock,
     session: {
-      verify: async (digests, all) => firsts(digests).map((n, i) => all[i][0] === n),
-      arrived: (number, { 0: byte }) => arrived.push([number, byte]),
+      unpack: async (groups, visit) => {
+        unpackPlainly(groups, ({ 0: n }, { 0: byte }) => n === byte, visit);
+      },
+      arrived: (number, { bytes: { 0: byte } }) => arrived.push([number, byte]),
       missing: (numbers) => missing.push([...numbers]),
       resolved: (numbers) => said.push(`resolved ${numbers}`),
       stored: (digests) => said.push(`stored ${firsts(digests)}`),
@@ -91,6 +102,31 @@ describe("rack pages: names", () => {
     await ended(rack);
   });
 
+  it("takes what comes with a page for all who wait for it, and keeps it for who will", async () => {
+    const rack = made();
+    const { clock, store, pages, arrived } = rack;
+    store.beforeGet = () => clock.sleep(30);
+    pages.named(0, digest(2));
+    await clock.pass(31);
+    store.pages.set(1, page(1));
+    store.beside.set(1, [
+      groupOf(new Uint8Array(96).fill(2, 0, 32).fill(3, 32), [2, 3, 3].map(page)),
+    ]);
+    pages.named(1, digest(1));
+    await clock.pass(31);
+    expect(arrived).toEqual([
+      [1, 1],
+      [0, 2],
+    ]);
+    const { length } = store.gets;
+    pages.named(2, digest(3));
+    await clock.pass(5);
+    expect(arrived.at(-1)).toEqual([2, 3]);
+    await clock.pass(500);
+    expect(store.gets).toHaveLength(length);
+    await ended(rack);
+  });
+
   it("looks again for what is not there, and asks the source after four seconds", async () => {
     const rack = made();
     const { clock, store, pages, missing, arrived } = rack;
@@ -111,7 +147,7 @@ describe("rack pages: names", () => {
     const { length } = store.gets;
     await clock.pass(2000);
     expect(store.gets).toHaveLength(length);
-    pages.answered(1, page(2));
+    pages.answered(1, hashed(page(2)));
     expect(arrived.at(-1)).toEqual([1, 2]);
     expect(pages.counts).toMatchObject({ fetched: 1, missing: 1, answered: 1 });
     await ended(rack);
@@ -123,7 +159,7 @@ describe("rack pages: names", () => {
     for (let n = 0; n < 400; n++) pages.named(n, digest(n % 200));
     await clock.pass(4020);
     expect(missing).toEqual([Array.from({ length: 200 }, (_, n) => n)]);
-    pages.answered(7, page(7));
+    pages.answered(7, hashed(page(7)));
     expect(arrived).toEqual([
       [7, 7],
       [207, 7],
@@ -163,9 +199,9 @@ describe("rack pages: names", () => {
     pages.cancel(0);
     expect(missing).toEqual([[0], [1]]);
     // The source had sent it before it heard of that.
-    pages.answered(0, page(1));
+    pages.answered(0, hashed(page(1)));
     expect(arrived).toEqual([]);
-    pages.answered(1, page(1));
+    pages.answered(1, hashed(page(1)));
     await clock.pass(20);
     expect(arrived.map(([number]) => number)).toEqual([1, 2]);
     expect(said).toEqual(["resolved 3,0,1,2"]);
@@ -177,7 +213,7 @@ describe("rack pages: names", () => {
     const rack = made();
     rack.pages.named(0, digest(1));
     expect(() => rack.pages.named(2, digest(1))).toThrow("name 2 came where 1 is due");
-    expect(() => rack.pages.answered(1, page(1))).toThrow(PagefoldError);
+    expect(() => rack.pages.answered(1, hashed(page(1)))).toThrow(PagefoldError);
     await ended(rack);
   });
 
@@ -210,7 +246,7 @@ describe("rack pages: a store that fails", () => {
     expect(arrived).toEqual([[1, 2]]);
     expect(missing).toEqual([[0]]);
     expect(pages.counts.refused).toBe(1);
-    pages.answered(0, page(1));
+    pages.answered(0, hashed(page(1)));
     pages.named(2, digest(1));
     await clock.pass(5);
     expect(missing).toEqual([[0], [2]]);
@@ -271,12 +307,12 @@ describe("rack pages: a store that fails", () => {
     const rack = made();
     const { clock, store, pages, said } = rack;
     store.beforePut = () => clock.sleep(10);
-    const one = page(7);
-    for (let n = 0; n < 100; n++) pages.put(new Uint8Array(50 * 32).fill(7), Array(50).fill(one));
-    one.fill(0);
-    expect(pages.counts).toMatchObject({ put: 0, dropped: 5000 - 2048 });
+    const group = groupOf(new Uint8Array(16 * 32).fill(7), Array(16).fill(page(7)));
+    for (let n = 0; n < 300; n++) pages.put([group]);
+    expect(pages.counts).toMatchObject({ put: 0, dropped: 4800 - 2048 });
     await clock.pass(200);
-    expect(pages.counts).toMatchObject({ put: 2048, dropped: 5000 - 2048 });
+    expect(pages.counts).toMatchObject({ put: 2048, dropped: 4800 - 2048 });
+    expect(Math.max(...store.puts.map(({ length }) => length))).toBe(128);
     expect(store.pages.get(7)).toEqual(page(7));
     expect(said.every((line) => line.startsWith("stored 7,7"))).toBe(true);
     await ended(rack);
@@ -289,7 +325,7 @@ describe("rack pages: a store that fails", () => {
       throw new PagefoldError("LIMIT", "rack store: full");
     };
     for (let n = 0; n < 10; n++) {
-      pages.put(digest(n), [page(n)]);
+      pages.put([groupOf(digest(n), [page(n)])]);
       await clock.pass(1);
     }
     expect(pages.counts).toMatchObject({ put: 0, dropped: 10 });
@@ -309,13 +345,13 @@ describe("rack pages: a store that fails", () => {
     store.beforeGet = () => new Promise(() => {});
     store.beforePut = () => new Promise(() => {});
     pages.named(0, digest(1));
-    pages.put(digest(2), [page(2)]);
+    pages.put([groupOf(digest(2), [page(2)])]);
     await ended(rack);
     pages.named(1, digest(1));
-    pages.answered(0, page(1));
+    pages.answered(0, hashed(page(1)));
     pages.cancel(0);
     pages.urge([0]);
-    pages.put(digest(2), [page(2)]);
+    pages.put([groupOf(digest(2), [page(2)])]);
     await rack.clock.pass(3000);
     expect([said, missing]).toEqual([[], []]);
   });

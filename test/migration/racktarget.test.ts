@@ -2,8 +2,8 @@
 // one line, or takes no notice; no memory stays taken, and nothing waits for ever.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DIGEST_BYTES } from "../../src/core/page.ts";
-import type { RackTargetOptions } from "../../src/migration/racktarget.ts";
 import type { EngineResources } from "../../src/pipeline/resources.ts";
+import { SealedPages } from "../../src/store/sealedpages.ts";
 import { decodeDigests, decodeNumbers, encodeShare } from "../../src/wire/rackheads.ts";
 import { type PagesHead, RecordKind } from "../../src/wire/records.ts";
 import { type SessionFrame, SessionType } from "../../src/wire/sessionframe.ts";
@@ -30,15 +30,10 @@ beforeAll(async () => {
 });
 afterAll(closeEngines);
 
-const unsealed: RackTargetOptions["store"] = {
-  put: (digests, pages) => store.put(digests, pages, 60_000),
-  get: (digests) => store.get(digests),
-};
-
 async function greeted(hasRack = true, isOfRacks = true) {
   store = new FaultyPages(PATIENT);
   const { largestFreeBytes } = resources.arena;
-  const options = { name: "r", store: unsealed, digestKey: KEY, clock: PATIENT };
+  const options = { name: "r", store: new SealedPages(store, KEY), digestKey: KEY, clock: PATIENT };
   const peer = new SourcePeer(resources, "", hasRack ? async () => options : undefined);
   peer.hello(isOfRacks ? { rack: SECRET } : {});
   expect((await peer.next())?.type).toBe(SessionType.HELLO);
@@ -193,8 +188,18 @@ describe("a target to which pages go by name", () => {
       peer.send(SessionType.SHARE, 0, shareOf([[1, 0]], [digestOfNumber(1)]));
     }
     peer.send(SessionType.SHARE, 0, encodeShare({ digests: new Uint8Array(0), slots: [] }));
+    // What is wrong with some does not matter to the others.
     const digest = blake3Oracle(SEVENS, KEY);
-    peer.send(SessionType.SHARE, 0, shareOf([[1, 0]], [digest]));
+    const slots: [number, number][] = [
+      [99, 0],
+      [1, 9],
+      [1, 0],
+      [0, 0],
+      [1, 0],
+    ];
+    const wrong = digestOfNumber(1);
+    const digests = [wrong, wrong, digest, digest, wrong];
+    peer.send(SessionType.SHARE, 0, shareOf(slots, digests));
     const shared = await until(peer, SessionType.SHARED);
     expect(shared && decodeDigests(shared)).toEqual(digest);
     expect((await store.status()).pages).toBe(1);

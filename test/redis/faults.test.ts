@@ -10,7 +10,7 @@ import { redisTlsIn } from "../../src/store/redisurl.ts";
 import type { IndexMember } from "../../src/store/store.ts";
 import { newAuthority, writeTlsFiles } from "../support/certificates.ts";
 import { temporaryFolder } from "../support/folder.ts";
-import { at, handlesFrom, newDigests } from "../support/rackcontract.ts";
+import { at, handlesFrom, newDigests, newGroup } from "../support/rackcontract.ts";
 import { ask, freePort, startRedis } from "../support/redisservers.ts";
 
 const LIMIT_MS = 300;
@@ -110,9 +110,9 @@ describe("a server that", () => {
     const server = await startRedis(["--maxmemory", "3mb", "--maxmemory-policy", "noeviction"]);
     const store = await openPages(server.url);
     const member = await (await openIndex(server.url)).join("rack", "host");
-    const pages = Array.from({ length: 1000 }, () => new Uint8Array(4136).fill(1));
+    const groups = Array.from({ length: 1000 }, () => newGroup(newDigests(1), 4136));
     const LIMIT = expect.objectContaining({ code: "LIMIT" });
-    expect(await soon(store.put(newDigests(1000), pages, 60_000))).toEqual(LIMIT);
+    expect(await soon(store.put(groups, 60_000))).toEqual(LIMIT);
     await ask(server.url, "CONFIG", "SET", "maxmemory", "1mb");
     expect(await soon(member.claim(newDigests(500), handlesFrom(0, 500)))).toEqual(LIMIT);
     await ask(server.url, "CONFIG", "SET", "maxmemory", "100mb");
@@ -125,12 +125,13 @@ describe("a server that", () => {
     const store = await openPages(server.url);
     const member = await (await openIndex(server.url)).join("rack", "host");
     for (let round = 0; round < 20; round++) {
-      const pages = Array.from({ length: 100 }, () => new Uint8Array(4136).fill(round));
       const digests = newDigests(100);
       expect(await claimed(member, digests)).toEqual(Array(100).fill(1));
-      await store.put(digests, pages, 60_000);
+      const groups = Array.from({ length: 100 }, (_, i) => newGroup(at(digests, i), 4136));
+      await store.put(groups, 60_000);
       await member.stored(digests);
-      await store.get(digests);
+      const names = (await store.find(digests)).filter((name) => name !== undefined);
+      await store.get(names);
     }
   });
 
@@ -142,7 +143,7 @@ describe("a server that", () => {
     await claimed(member, digests);
     await server.signal("SIGSTOP");
     expect(await soon(claimed(member, digests))).toEqual(CONNECTION);
-    expect(await soon(store.get(digests))).toEqual(CONNECTION);
+    expect(await soon(store.find(digests))).toEqual(CONNECTION);
     expect(await soon(member.leave())).toEqual(CONNECTION);
     expect(await soon(store.close())).toBe("it was done");
     expect(await soon(openRedisIndex(server.url, OPENING))).toEqual(CONNECTION);
@@ -162,8 +163,8 @@ describe("a server that", () => {
     await server.signal("SIGKILL");
     await under;
     expect(await soon(claimed(a, digests))).toEqual(CONNECTION);
-    expect(await soon(store.put(digests, [], 1000))).toBe("it was done");
-    expect(await soon(store.get(digests))).toEqual(CONNECTION);
+    expect(await soon(store.put([], 1000))).toBe("it was done");
+    expect(await soon(store.find(digests))).toEqual(CONNECTION);
     // Tokens go on from the time.
     await sleep(500);
     await server.restart();
@@ -199,13 +200,20 @@ describe("a server that", () => {
     const member = await index.join("rack", "host");
     const digests = newDigests(200);
     await claimed(member, digests);
-    await store.put(digests, Array(200).fill(Uint8Array.of(1)), 60_000);
+    const group = newGroup(digests, 200);
+    await store.put([group], 60_000);
     const keys = (await ask(server.url, "KEYS", "*")) as Buffer[];
     const pageKeys = keys.map(String).filter((key) => key.startsWith("pagefold:page:"));
     await ask(server.url, "DEL", pageKeys[0]);
     await ask(server.url, "LPUSH", pageKeys[0], "junk");
-    const found = await store.get(digests);
-    expect(found.filter((page) => page === undefined).length).toBe(1);
+    // The name of a group has 24 bytes.
+    await ask(server.url, "SET", pageKeys[1], "x".repeat(23));
+    const found = await store.find(digests);
+    expect(found.filter((name) => name === undefined).length).toBe(2);
+    const groupKey = keys.map(String).find((key) => key.startsWith("pagefold:group:")) ?? "";
+    await ask(server.url, "DEL", groupKey);
+    await ask(server.url, "LPUSH", groupKey, "junk");
+    expect(await store.get([group.name])).toEqual([undefined]);
     // Values of another shape in every bucket.
     const buckets = keys.map(String).filter((key) => /\}:b\d+$/.test(key));
     for (const bucket of buckets) {

@@ -4,7 +4,7 @@ import { openRedisIndex } from "../../src/store/redisindex.ts";
 import { openRedisPages } from "../../src/store/redispages.ts";
 import { succeed } from "../support/cli.ts";
 import { temporaryFolder } from "../support/folder.ts";
-import { handlesFrom, newDigests } from "../support/rackcontract.ts";
+import { handlesFrom, newDigests, newGroup } from "../support/rackcontract.ts";
 import { startRedis } from "../support/redisservers.ts";
 
 it("rack status shows what was done", async () => {
@@ -19,8 +19,10 @@ it("rack status shows what was done", async () => {
   const digests = newDigests(100);
   for (const member of members) await member.claim(digests, handlesFrom(0, 100));
   const rack = await store.rack();
-  await store.put(digests.subarray(0, 64), [new Uint8Array(9), new Uint8Array(9)], 60_000);
-  await store.get(digests.subarray(0, 128));
+  await store.put([newGroup(digests.subarray(0, 64), 18)], 60_000);
+  await store.find(digests.subarray(0, 128));
+  // Look-ups are counted once a second, and when somebody asks.
+  await store.status();
   const text = await status();
   expect(text).toMatch(/^memory +[\d.]+ MiB of 64\.0 MiB$/m);
   expect(text).toMatch(/^evictions +0$/m);

@@ -11,6 +11,7 @@ import {
   type IndexStatus,
   type PageStore,
   type RackIndex,
+  type SealedGroup,
 } from "../../src/store/store.ts";
 
 /** Told of each call before it is made: what it throws or waits for, the caller gets. */
@@ -94,15 +95,21 @@ export class FaultyPages implements PageStore {
     return this.inner.rack();
   }
 
-  async put(digests: Uint8Array, sealed: readonly Uint8Array[], lifeMs: number): Promise<void> {
-    const [ownDigests, ownSealed] = [digests.slice(), sealed.map((one) => new Uint8Array(one))];
+  async put(groups: readonly SealedGroup[], lifeMs: number): Promise<void> {
+    const own = groups.map(({ name, digests, sealed }) => {
+      return { name, digests: digests.slice(), sealed: new Uint8Array(sealed) };
+    });
     await this.before("put");
-    return this.inner.put(ownDigests, ownSealed, lifeMs);
+    return this.inner.put(own, lifeMs);
   }
 
-  async get(digests: Uint8Array): Promise<(Uint8Array | undefined)[]> {
+  async find(digests: Uint8Array): Promise<(Uint8Array | undefined)[]> {
     await this.before("get");
-    const found = await this.inner.get(digests);
+    return this.inner.find(digests);
+  }
+
+  async get(names: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    const found = await this.inner.get(names);
     return found.map((sealed) => sealed && this.change(sealed));
   }
 

@@ -1,7 +1,14 @@
 // What every index and every page store of racks must do, whatever keeps it: the same suite for
 // memory, a Redis server and a Redis cluster.
 import { describe, expect, it } from "vitest";
-import { Claim, type IndexMember, type PageStore, type RackIndex } from "../../src/store/store.ts";
+import {
+  Claim,
+  GROUP_NAME_BYTES,
+  type IndexMember,
+  type PageStore,
+  type RackIndex,
+  type SealedGroup,
+} from "../../src/store/store.ts";
 import { randomSeed, seededRandom } from "./random.ts";
 
 /** Empty when a test begins, and closed when it ends. */
@@ -220,44 +227,62 @@ export function describePages(name: string, begin: () => Promise<StoreTrial>): v
     it("gives back what was put, byte for byte, to every host", async () => {
       const trial = await begin();
       const [one, other] = [await trial.open(), await trial.open()];
-      const digests = newDigests(4);
-      const pages = [4136, 40, 0, 4136].map((size) => crypto.getRandomValues(new Uint8Array(size)));
-      await one.put(digests, pages, 60_000);
+      const digests = newDigests(6);
+      const groups = [
+        newGroup(at(digests, 0, 1, 2), 6000),
+        newGroup(at(digests, 3), 40),
+        newGroup(at(digests, 4, 5), 0),
+      ];
+      await one.put(groups, 60_000);
       expect(await other.rack()).toBe(await one.rack());
-      const asked = Uint8Array.from([...at(digests, 2), ...newDigests(1), ...at(digests, 0, 1, 3)]);
-      const got = await other.get(asked);
-      expect(got.map((page) => page && Buffer.from(page).toString("hex"))).toEqual(
-        [pages[2], undefined, pages[0], pages[1], pages[3]].map(
-          (page) => page && Buffer.from(page).toString("hex"),
-        ),
+      const asked = Uint8Array.from([...at(digests, 4), ...newDigests(1), ...at(digests, 3, 0, 2)]);
+      const found = await other.find(asked);
+      expect(hex(found)).toEqual(
+        hex([groups[2].name, undefined, groups[1].name, groups[0].name, groups[0].name]),
       );
-      expect(await one.get(new Uint8Array(0))).toEqual([]);
-      await one.put(new Uint8Array(0), [], 1000);
+      const names = [groups[1].name, newName(), groups[0].name, groups[2].name];
+      expect(hex(await other.get(names))).toEqual(
+        hex([groups[1].sealed, undefined, groups[0].sealed, groups[2].sealed]),
+      );
+      expect([await one.find(new Uint8Array(0)), await one.get([])]).toEqual([[], []]);
+      await one.put([], 1000);
     });
 
-    it("replaces, and forgets when its life is over", async () => {
+    it("knows the last group of a page, and forgets when its life is over", async () => {
       const trial = await begin();
       const store = await trial.open();
       const digests = newDigests(2);
-      await store.put(digests, [Uint8Array.of(1), Uint8Array.of(2)], 60_000);
-      await store.put(at(digests, 0), [Uint8Array.of(3)], 500);
-      expect((await store.get(digests)).map((page) => page?.[0])).toEqual([3, 2]);
+      const [both, first] = [newGroup(digests, 10), newGroup(at(digests, 0), 10)];
+      await store.put([both], 60_000);
+      await store.put([first], 500);
+      expect(hex(await store.find(digests))).toEqual(hex([first.name, both.name]));
       await trial.pass(600);
-      expect((await store.get(digests)).map((page) => page?.[0])).toEqual([undefined, 2]);
+      expect(hex(await store.find(digests))).toEqual(hex([undefined, both.name]));
+      expect(hex(await store.get([first.name, both.name]))).toEqual(hex([undefined, both.sealed]));
     });
 
     it("counts", async () => {
       const trial = await begin();
       const store = await trial.open();
       const digests = newDigests(3);
-      await store.put(
-        digests,
-        [0, 1, 2].map((i) => Uint8Array.of(i)),
-        60_000,
-      );
-      await store.get(Uint8Array.from([...digests, ...newDigests(2)]));
+      await store.put([newGroup(digests, 5)], 60_000);
+      await store.find(Uint8Array.from([...digests, ...newDigests(2)]));
       const rack = await store.rack();
       expect(await store.status()).toEqual({ rack, pages: 3, hits: 3, misses: 2 });
     });
   });
+}
+
+function newName(): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(GROUP_NAME_BYTES));
+}
+
+/** Of no sealed pages: a store does not look. */
+export function newGroup(digests: Uint8Array, byteLength: number): SealedGroup {
+  const sealed = crypto.getRandomValues(new Uint8Array(byteLength));
+  return { name: newName(), digests, sealed };
+}
+
+function hex(all: readonly (Uint8Array | undefined)[]): (string | undefined)[] {
+  return all.map((bytes) => bytes && Buffer.from(bytes).toString("hex"));
 }

@@ -1,14 +1,19 @@
 // Hosts of one rack that send pages to hosts of another, each over a link of its own, through one
 // index and one store that may fail: both ends of src/migration, everything else made up.
+
+import type { PageGroup } from "../../src/core/pagegroup.ts";
 import type { Clock } from "../../src/migration/adaptiverate.ts";
 import { RackNames } from "../../src/migration/racknames.ts";
 import { RackPages } from "../../src/migration/rackpages.ts";
 import type { IndexMember } from "../../src/store/store.ts";
+import { groupOf, hashed, unpackPlainly } from "./pagegroups.ts";
 import type { SeededRandom } from "./random.ts";
 import type { VirtualClock } from "./virtualclock.ts";
 
 const BATCH_PAGES = 16;
 const DIGEST_BYTES = 32;
+const NO_DIGEST = new Uint8Array(0);
+const GROUP_PAGES = 4;
 
 /** What is sent one way: each thing is done at the other side, in order. */
 class Line {
@@ -31,8 +36,8 @@ class Line {
 }
 
 export interface WorldStore {
-  put(digests: Uint8Array, pages: readonly Uint8Array[]): Promise<void>;
-  get(digests: Uint8Array): Promise<(Uint8Array | undefined)[]>;
+  put(groups: readonly PageGroup[]): Promise<void>;
+  get(digests: Uint8Array): Promise<readonly PageGroup[]>;
 }
 
 export interface World {
@@ -106,8 +111,8 @@ export class Pair {
       store,
       clock: clock as Clock,
       session: {
-        verify: async (digests, all) => all.map((page, i) => this.isRight(digests, i, page)),
-        arrived: (number, page) => this.receive(this.named[number], page),
+        unpack: async (groups, visit) => unpackPlainly(groups, this.isRight, visit),
+        arrived: (number, page) => this.receive(this.named[number], page.bytes),
         missing: back((numbers: readonly number[]) => this.names.missing(numbers)),
         resolved: back((numbers: readonly number[]) => this.names.resolved(numbers)),
         stored: back((digests: Uint8Array) => this.names.stored(digests)),
@@ -173,7 +178,7 @@ export class Pair {
     this.there.send(() => {
       const page = pageOf(this.frames[frame]);
       this.slots.set(frame, page);
-      this.pages.answered(number, page);
+      this.pages.answered(number, hashed(page));
     });
   }
 
@@ -186,13 +191,17 @@ export class Pair {
 
   /** What has not been sent cannot be shared yet. */
   private shareEarly(): void {
-    for (const { digest, handle } of this.early.filter(({ handle }) => handle < this.sent)) {
-      this.there.send(() => {
-        const page = this.slots.get(handle);
-        if (page) this.pages.put(digest, [page]);
-      });
-    }
+    const ready = this.early.filter(({ handle }) => handle < this.sent);
     this.early = this.early.filter(({ handle }) => handle >= this.sent);
+    if (ready.length === 0) return;
+    this.there.send(() => {
+      const there = ready.filter(({ handle }) => this.slots.has(handle));
+      for (let first = 0; first < there.length; first += GROUP_PAGES) {
+        const part = there.slice(first, first + GROUP_PAGES);
+        const pages = part.map(({ handle }) => this.slots.get(handle) as Uint8Array);
+        this.pages.put([groupOf(Buffer.concat(part.map(({ digest }) => digest)), pages)]);
+      }
+    });
   }
 
   private receive(frame: number, page: Uint8Array): void {
@@ -203,8 +212,7 @@ export class Pair {
     if (this.received.size === this.frames.length) this.finish();
   }
 
-  private isRight(digests: Uint8Array, i: number, page: Uint8Array): boolean {
-    const digest = this.world.digests[numberOf(page)];
-    return digest?.every((byte, at) => byte === digests[i * DIGEST_BYTES + at]) ?? false;
-  }
+  private readonly isRight = (digest: Uint8Array, page: Uint8Array): boolean => {
+    return Buffer.compare(this.world.digests[numberOf(page)] ?? NO_DIGEST, digest) === 0;
+  };
 }
