@@ -57,18 +57,24 @@ export class Server {
   busyMs = 0;
   private readonly clock: VirtualClock;
   private readonly parts: number;
+  private readonly machine: Server | undefined;
   private freeAt = 0;
 
-  /** `parts`: work goes so many times as fast, because it is spread evenly over so many. */
-  constructor(clock: VirtualClock, parts = 1) {
+  /**
+   * `parts`: work goes so many times as fast, because it is spread evenly over so many. `machine`:
+   * processors that it shares with others.
+   */
+  constructor(clock: VirtualClock, parts = 1, machine?: Server) {
     this.clock = clock;
     this.parts = parts;
+    this.machine = machine;
   }
 
   /** When work that comes now is done. */
   doneAt(ms: number): number {
     this.busyMs += ms;
     this.freeAt = Math.max(this.freeAt, this.clock.now()) + ms / this.parts;
+    if (this.machine) this.freeAt = Math.max(this.freeAt, this.machine.doneAt(ms));
     return this.freeAt;
   }
 

@@ -104,19 +104,20 @@ class Run {
       const mbit = scenario.serviceMbit * nodes;
       return [link(mbit), link(mbit)] as const;
     };
+    if (scenario.sharedCores) this.sharedCpu = new Server(clock, scenario.sharedCores);
+    const machine = this.sharedCpu;
     this.racks = Array.from({ length: pairs }, () => ({
       ...{ up: link(coreMbit), down: link(coreMbit) },
       ...{ targetUp: link(coreMbit), targetDown: link(coreMbit) },
-      store: new SimStore(clock, scale, scenario.storeNodes),
+      store: new SimStore(clock, scale, scenario.storeNodes, machine),
       storeLinks: service(scenario.storeNodes),
       contents: 0,
     }));
     this.indexes = Array.from({ length: scenario.isIndexShared ? 1 : pairs }, (_, rack) => ({
-      index: new SimIndex(clock, scale, scenario.indexNodes),
+      index: new SimIndex(clock, scale, scenario.indexNodes, machine),
       links: service(scenario.indexNodes),
       rack,
     }));
-    if (scenario.sharedCores) this.sharedCpu = new Server(clock, scenario.sharedCores);
   }
 
   async play(way: Way): Promise<Figures> {

@@ -34,11 +34,11 @@ export class SimIndex {
   private readonly index: MemoryIndex;
   private readonly scale: number;
 
-  /** `nodes`: of a cluster; digests are spread over them. */
-  constructor(clock: VirtualClock, scale: number, nodes: number) {
+  /** `nodes`: of a cluster; digests are spread over them. `machine`: what else they run on. */
+  constructor(clock: VirtualClock, scale: number, nodes: number, machine?: Server) {
     this.clock = clock;
     this.scale = scale;
-    this.server = new Server(clock, nodes);
+    this.server = new Server(clock, nodes, machine);
     this.index = new MemoryIndex(clock);
   }
 
@@ -106,10 +106,10 @@ export class SimStore {
   private readonly scale: number;
   private readonly pages: MemoryPages;
 
-  constructor(clock: VirtualClock, scale: number, nodes: number) {
+  constructor(clock: VirtualClock, scale: number, nodes: number, machine?: Server) {
     this.clock = clock;
     this.scale = scale;
-    this.server = new Server(clock, nodes);
+    this.server = new Server(clock, nodes, machine);
     this.pages = new MemoryPages({ clock });
   }
 

@@ -13,13 +13,14 @@ import { type Wait, WaitingNames } from "./waitingnames.ts";
 const GET_MS = 1000;
 const PUT_MS = 2000;
 /** What is due is seen to so often. */
-const TICK_MS = 10;
+const TICK_MS = 25;
 /** After that the source of a name is asked. No guest stalls meanwhile, but its source holds it. */
 const PATIENCE_MS = 4000;
 /** Names of one message to the source. */
 const MESSAGE_NAMES = 256;
-/** So many resolved names do not wait for the next tick. */
-const RESOLVED_NAMES = 64;
+/** Resolved names are said together: so many, or those of so long. The source has room for them. */
+const RESOLVED_NAMES = 512;
+const RESOLVED_MS = 100;
 
 export interface RackPagesOptions {
   /** Opened groups: those that have some of the pages. */
@@ -60,6 +61,7 @@ export class RackPages {
   private readonly puts: RackPuts;
   private readonly told = new Set<string>();
   private resolvedNames: number[] = [];
+  private saidAt = Number.NEGATIVE_INFINITY;
   private ticking: Promise<void> | undefined;
   private readonly closed = new AbortController();
 
@@ -182,6 +184,7 @@ export class RackPages {
   private sayResolved(): void {
     const numbers = this.resolvedNames;
     this.resolvedNames = [];
+    this.saidAt = this.options.clock.now();
     if (numbers.length > 0 && !this.isClosed) this.options.session.resolved(numbers);
   }
 
@@ -200,7 +203,7 @@ export class RackPages {
     while (this.names.size > 0 || this.resolvedNames.length > 0) {
       await clock.sleep(TICK_MS, this.closed.signal).catch(() => undefined);
       if (this.isClosed) return;
-      this.sayResolved();
+      if (clock.now() >= this.saidAt + RESOLVED_MS) this.sayResolved();
       this.askSource(this.names.due(clock.now()));
       this.lookups.tick();
     }

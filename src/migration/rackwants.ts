@@ -6,7 +6,7 @@ import type { Clock } from "./adaptiverate.ts";
 import type { BoundedCalls } from "./boundedcalls.ts";
 
 /** How often we look while pages flow: half of it is what a look costs a name that waits. */
-const BUSY_MS = 15;
+const BUSY_MS = 25;
 /** Without pages and wants we look ever more rarely, up to this: a session is dead after 5 s. */
 const IDLE_MS = 500;
 /** How long pages flow after the last one. */

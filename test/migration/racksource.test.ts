@@ -3,10 +3,14 @@
 import { describe, expect, it } from "vitest";
 import { MemoryIndex } from "../../src/store/memoryindex.ts";
 import { MemoryPages } from "../../src/store/memorypages.ts";
+import { hastyClock } from "../support/faultyracks.ts";
 import { feed } from "../support/gang.ts";
 import { guestStream, sharedPages } from "../support/gangstreams.ts";
 import { differences, openRacks, type RackHost, rackOf } from "../support/rackgangs.ts";
 import { randomSeed, type SeededRandom, seededRandom } from "../support/random.ts";
+
+/** However busy the machine is, nothing comes too late. */
+const PATIENT = hastyClock(0.25);
 
 function streamsOf(random: SeededRandom, hosts: number, guests: number, pages = 1500) {
   const shared = sharedPages(random, pages);
@@ -51,7 +55,7 @@ describe("gangs of a rack", () => {
     const random = seededRandom(randomSeed("racks"));
     const streams = streamsOf(random, 3, 2);
     const [index, store] = [new MemoryIndex(), new MemoryPages()];
-    const racks = await openRacks({ index, store, hosts: streams });
+    const racks = await openRacks({ index, store, hosts: streams, clock: PATIENT });
     await migrateAll(racks, streams, random);
     expectArrived(racks, streams);
     const counts = racks.map((host) => rackOf(host).names.counts);
