@@ -11,8 +11,8 @@ export const USAGE = `npm run bench:interrack -- [options]
   --memory MiB      of each guest (default: 160)
   --rate N          operations a second of each guest (default: 100)
   --ws MiB          working set of each guest (default: a quarter of its memory)
-  --edge-mbit N     speed of the link of each host in Mbit/s (default: 333)
-  --core-mbit N,…   speeds of the link between the racks (default: 100)
+  --edge-mbit N     speed of the link of each host in Mbit/s (default: 1000)
+  --core-mbit N,…   speeds of the link between the racks (default: 300)
   --cores C,…       of idle, loaded (default: both)
   --flow-mbit N     what the other traffic of a loaded core has to send (default: 0.6 of the core)
   --flow-streams N  TCP connections of it (default: 4)
@@ -20,7 +20,7 @@ export const USAGE = `npm run bench:interrack -- [options]
   --settings S,…    of default, xbzrle, multifd-zstd, gang, interrack, gang-LEVEL,
                     interrack-LEVEL (default: default,multifd-zstd,gang,interrack)
   --settle S        seconds that guests work between two migrations (default: 3)
-  --limit S         seconds after which a migration is given up (default: 400)
+  --limit S         seconds after which a migration is given up (default: 180)
   --tunnel WORDS    more words for both ends of the tunnels, separated by blanks (default:
                     --threads 1, because all hosts share the processors of this one)
   --no-compare      leaves out the second migration of each run, whose RAM is compared
@@ -72,15 +72,15 @@ export function readOptions(): InterrackOptions | undefined {
       memory: { type: "string", default: "160" },
       rate: { type: "string", default: "100" },
       ws: { type: "string" },
-      "edge-mbit": { type: "string", default: "333" },
-      "core-mbit": { type: "string", default: "100" },
+      "edge-mbit": { type: "string", default: "1000" },
+      "core-mbit": { type: "string", default: "300" },
       cores: { type: "string", default: "idle,loaded" },
       "flow-mbit": { type: "string" },
       "flow-streams": { type: "string", default: "4" },
       runs: { type: "string", default: "3" },
       settings: { type: "string" },
       settle: { type: "string", default: "3" },
-      limit: { type: "string", default: "400" },
+      limit: { type: "string", default: "180" },
       tunnel: { type: "string", default: "--threads 1" },
       compare: { type: "boolean", default: true },
       json: { type: "string" },

@@ -1,6 +1,7 @@
 // One source host and its target host in the simulator: the pages of the guests go through both
 // ends of a rack (src/migration) as they are; links, processors and what is in pages is made up.
 
+import type { PageGroup } from "../../src/core/pagegroup.ts";
 import { RackNames } from "../../src/migration/racknames.ts";
 import { RackPages } from "../../src/migration/rackpages.ts";
 import { GROUP_PAGES } from "../../src/pool/grouptask.ts";
@@ -119,10 +120,11 @@ export class Mover {
       clock,
       session: {
         unpack: async (groups, visit) => {
-          for (const { digests } of groups) {
-            const count = digests.length / DIGEST_BYTES;
-            await this.work("targetCpu", count * CPU.unpack);
-            for (let i = 0; i < count; i++) visit(digests, i, NO_CONTENT);
+          const countOf = ({ digests }: PageGroup) => digests.length / DIGEST_BYTES;
+          const count = groups.reduce((sum, group) => sum + countOf(group), 0);
+          await this.work("targetCpu", count * CPU.unpack);
+          for (const group of groups) {
+            for (let i = 0; i < countOf(group); i++) visit(group.digests, i, NO_CONTENT);
           }
         },
         arrived: (number) => this.receive(this.named[number]),
@@ -183,7 +185,8 @@ export class Mover {
     const { zeros, duplicates } = this.host;
     bytes += (count / this.total) * (zeros * BYTES.zero + duplicates * BYTES.duplicate);
     bytes += (BYTES.batch * count * scale) / 256;
-    await this.work("sourceCpu", contents.length * CPU.sourceContent);
+    const us = contents.length * CPU.sourceContent + names.length * CPU.sourceName;
+    await this.work("sourceCpu", us);
     this.emitted = first + count;
     send(clock, there, bytes, () => void this.unfold(contents, names));
     this.tellEarly();
@@ -192,7 +195,8 @@ export class Mover {
   /** The target puts a batch together. */
   private async unfold(contents: readonly number[], names: readonly number[]): Promise<void> {
     const pages = contents.length + names.length;
-    await this.work("targetCpu", pages * CPU.targetPage + contents.length * CPU.targetContent);
+    const us = contents.length * CPU.targetContent + names.length * CPU.targetName;
+    await this.work("targetCpu", pages * CPU.targetPage + us);
     this.underWay.give();
     for (const handle of contents) this.receive(handle);
     for (const number of names) this.pages?.named(number, digestOf(this.order[this.named[number]]));

@@ -23,6 +23,8 @@ function sink() {
 function source() {
   const chunk = Buffer.alloc(CHUNK_BYTES, "other traffic ");
   const sockets = Array.from({ length: Number(streams) }, () => connect(Number(port), address));
+  // Its sink is gone: there is nobody left to send to.
+  for (const socket of sockets) socket.on("error", () => process.exit(1));
   const bytesPerMs = (Number(mbit) * 1e6) / 8000;
   let [last, due, turn] = [performance.now(), 0, 0];
   setInterval(() => {

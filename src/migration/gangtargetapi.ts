@@ -32,8 +32,10 @@ export interface RackCounts {
   readonly answered: number;
   /** Pages of this host that others wanted: of the source (source), put into the store (target). */
   readonly shared: number;
-  /** Pages that the index was asked for (source), names that the store has resolved (target). */
-  readonly found: number;
+  /** Digests that the index was asked about (source). */
+  readonly asked?: number;
+  /** Names that the store has resolved (target). */
+  readonly found?: number;
 }
 
 /** What a sink tells of its hypervisor. */

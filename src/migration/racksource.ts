@@ -100,8 +100,8 @@ export class RackSource implements PageNames {
   }
 
   get counts(): RackCounts {
-    const { named, answered, wanted: shared, asked: found } = this.names.counts;
-    return { named, answered, shared, found };
+    const { named, answered, wanted: shared, asked } = this.names.counts;
+    return { named, answered, shared, asked };
   }
 
   /** Where pages are found by the entries that name them. Before the first batch. */

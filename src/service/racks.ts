@@ -8,7 +8,7 @@ import type { RackTargetOptions } from "../migration/racktarget.ts";
 import { rackKeys } from "../store/rackkeys.ts";
 import { openRedisIndex } from "../store/redisindex.ts";
 import { openRedisPages } from "../store/redispages.ts";
-import { isProtected, parseRedisUrl, redisTlsIn } from "../store/redisurl.ts";
+import { isPrivate, isProtected, parseRedisUrl, redisTlsIn } from "../store/redisurl.ts";
 import { SealedPages } from "../store/sealedpages.ts";
 import type { PageStore, RackIndex } from "../store/store.ts";
 import type { TunnelOptions } from "./tunnelapi.ts";
@@ -85,6 +85,7 @@ export class TargetRack {
   /** `secret` is what the source has sent. */
   async find(secret: Uint8Array): Promise<RackTargetOptions | undefined> {
     const { onNotice, scope = "" } = this.options;
+    this.warn(secret);
     try {
       this.open = await this.openStore();
       const { digestKey, sealKey } = keysOf(secret, scope);
@@ -101,6 +102,15 @@ export class TargetRack {
   async close(): Promise<void> {
     if (typeof this.store === "string") await this.open?.close();
     this.open = undefined;
+  }
+
+  /** What is sealed with a key that everybody can derive lies open. */
+  private warn(secret: Uint8Array): void {
+    if (secret.length > 0 || typeof this.store !== "string" || isPrivate(this.store)) return;
+    this.options.onNotice?.(
+      "rack store: without TLS, and without --rack-key at the source, whoever listens on the " +
+        "network can read the pages that hosts share",
+    );
   }
 
   private async openStore(): Promise<PageStore> {

@@ -92,6 +92,12 @@ export function isProtected(url: string, tls: RedisTls = {}, env = process.env):
   return isHere || password !== undefined || (isTls && tls.certFile !== undefined);
 }
 
+/** Whether nobody on a network can read what goes there. */
+export function isPrivate(url: string): boolean {
+  const { host, path, isTls } = parseRedisUrl(url);
+  return path !== undefined || isTls || isLoopback(host);
+}
+
 function isLoopback(host: string): boolean {
   const isIpv4 = isIP(host) === 4 && host.startsWith("127.");
   return isIpv4 || host === "::1" || /^(.+\.)?localhost\.?$/i.test(host);

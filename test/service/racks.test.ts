@@ -78,6 +78,21 @@ describe("the rack of a source", () => {
 });
 
 describe("the rack of a target", () => {
+  it("says when what is shared can be read on the network", async () => {
+    const none = new Uint8Array(0);
+    const linesOf = async (store: string, secret: Uint8Array): Promise<string[]> => {
+      await new TargetRack(store, options).find(secret);
+      return notices.splice(0).filter((line) => !line.endsWith("as if this host were alone"));
+    };
+    expect(await linesOf("redis://:pw@no.such.host.invalid", none)).toEqual([
+      "rack store: without TLS, and without --rack-key at the source, whoever listens on the " +
+        "network can read the pages that hosts share",
+    ]);
+    expect(await linesOf("redis://:pw@no.such.host.invalid", SECRET)).toEqual([]);
+    expect(await linesOf("rediss://:pw@no.such.host.invalid", none)).toEqual([]);
+    expect(await linesOf("redis://:pw@127.0.0.1:1", none)).toEqual([]);
+  });
+
   it("is done without where nobody answers", async () => {
     const store = new MemoryPages();
     store.rack = () => Promise.reject(new PagefoldError("CONNECTION", "it is gone"));
