@@ -143,7 +143,7 @@ export class SimStore {
               const fetched = pagesIn(groups) * scale;
               const us = REDIS.call + fetched * REDIS.page + missed * REDIS.miss;
               clock.at(server.doneAt(us / 1000), () => {
-                const bytes = 100 + fetched * BYTES.fetchedPage + missed * 5;
+                const bytes = 100 + fetched * BYTES.storedPage + missed * 5;
                 send(clock, back, bytes, () => resolve(groups));
               });
             });
