@@ -1,7 +1,7 @@
 // One source host and its target host in the simulator: the pages of the guests go through both
 // ends of a rack (src/migration) as they are; links, processors and what is in pages is made up.
 
-import type { PageGroup } from "../../src/core/pagegroup.ts";
+import { pagesOf } from "../../src/core/pagegroup.ts";
 import { RackNames } from "../../src/migration/racknames.ts";
 import { RackPages } from "../../src/migration/rackpages.ts";
 import { GROUP_PAGES } from "../../src/pool/grouptask.ts";
@@ -120,11 +120,10 @@ export class Mover {
       clock,
       session: {
         unpack: async (groups, visit) => {
-          const countOf = ({ digests }: PageGroup) => digests.length / DIGEST_BYTES;
-          const count = groups.reduce((sum, group) => sum + countOf(group), 0);
+          const count = groups.reduce((sum, group) => sum + pagesOf(group), 0);
           await this.work("targetCpu", count * CPU.unpack);
           for (const group of groups) {
-            for (let i = 0; i < countOf(group); i++) visit(group.digests, i, NO_CONTENT);
+            for (let i = 0; i < pagesOf(group); i++) visit(group.digests, i, NO_CONTENT);
           }
         },
         arrived: (number) => this.receive(this.named[number]),

@@ -1,10 +1,15 @@
 // Pages that are kept for other hosts, compressed together.
+import { DIGEST_BYTES } from "./page.ts";
 
 export interface PageGroup {
   /** BLAKE3 digests of its pages, one after another. */
   readonly digests: Uint8Array;
   /** The bytes of their cluster (docs/format.md §1.3). */
   readonly cluster: Uint8Array;
+}
+
+export function pagesOf({ digests }: PageGroup): number {
+  return digests.length / DIGEST_BYTES;
 }
 
 /** A page and the hash that stands for it in proofs: two words. Both are borrowed. */

@@ -1,7 +1,6 @@
 // Looks for named pages in the store of the rack: in batches, a few at a time, again and again when
 // they may be there. They come in groups with others, which may be waited for as well, or soon.
 // Each page is checked against its digest before it is handed on.
-
 import { digestKey } from "../core/digests.ts";
 import type { HashedPage, PageGroup, PageVisitor } from "../core/pagegroup.ts";
 import type { Clock } from "./adaptiverate.ts";

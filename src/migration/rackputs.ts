@@ -1,7 +1,6 @@
 // Puts groups of pages that others want into the store of the target rack, many in a call, a few
 // calls at a time. What does not fit into its queue is dropped: who wants it asks its own source.
-import { DIGEST_BYTES } from "../core/page.ts";
-import type { PageGroup } from "../core/pagegroup.ts";
+import { type PageGroup, pagesOf } from "../core/pagegroup.ts";
 import type { BoundedCalls } from "./boundedcalls.ts";
 
 /** Pages after which a call is full, and calls under way. */
@@ -74,8 +73,4 @@ export class RackPuts {
     }
     this.pump();
   }
-}
-
-function pagesOf({ digests }: PageGroup): number {
-  return digests.length / DIGEST_BYTES;
 }

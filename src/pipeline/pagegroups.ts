@@ -5,7 +5,7 @@ import { digestAt } from "../core/digests.ts";
 import { PagefoldError } from "../core/errors.ts";
 import { MAX_CLUSTER_ENTRY_BYTES } from "../core/limits.ts";
 import { DIGEST_BYTES, PAGE_BYTES } from "../core/page.ts";
-import type { PageGroup, PageVisitor } from "../core/pagegroup.ts";
+import { type PageGroup, type PageVisitor, pagesOf } from "../core/pagegroup.ts";
 import { BATCH_PAGES, SLAB_CLUSTERS_BYTES, slabPart } from "../core/slab.ts";
 import { CLUSTER_ENTRY_BYTES } from "../kernels/abi.ts";
 import { readEncoded } from "./encoded.ts";
@@ -95,7 +95,7 @@ export class GroupUnpacker {
       const entry = (slabPart(slabPtr, "encoded") + i * CLUSTER_ENTRY_BYTES) / 4;
       words[entry] = offset;
       words[entry + 1] = cluster.length;
-      words[entry + 2] = digests.length / DIGEST_BYTES;
+      words[entry + 2] = pagesOf(groups[i]);
       copyBytes(cluster, 0, bytes, slabPart(slabPtr, "clusters") + offset, cluster.length);
       copyBytes(digests, 0, bytes, digestPtr, digests.length);
       offset += cluster.length;
@@ -151,8 +151,4 @@ function* partsOf(groups: readonly PageGroup[]): Generator<PageGroup[]> {
 
 function isTooLarge(group: PageGroup): boolean {
   return pagesOf(group) > BATCH_PAGES || group.cluster.length > MAX_CLUSTER_ENTRY_BYTES;
-}
-
-function pagesOf({ digests }: PageGroup): number {
-  return digests.length / DIGEST_BYTES;
 }

@@ -1,7 +1,6 @@
 // Batches of digests as the index script takes them: sorted by bucket, packed into one argument, so
 // that the server parses nothing. A bucket belongs to a shard: what one call of a script touches
 // lies on one server of a cluster, and calls for several shards run at the same time.
-
 import { DIGEST_BYTES } from "../core/page.ts";
 import { ITEM_BYTES, MAX_ITEMS } from "./indexscript.ts";
 

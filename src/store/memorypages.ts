@@ -46,7 +46,7 @@ export class MemoryPages implements PageStore {
         const held = `${this.byteLength} of ${this.maxBytes} bytes`;
         throw new PagefoldError("LIMIT", `rack store: full, it holds ${held}`);
       }
-      this.byteLength += sealed.length;
+      this.byteLength += sealed.length - (this.groups.get(textOf(name))?.sealed.length ?? 0);
       // Copies even of Buffers, whose slice() is a view.
       const copy = (bytes: Uint8Array) => new Uint8Array(bytes);
       const group = { name: copy(name), digests: copy(digests), sealed: copy(sealed), until };

@@ -34,8 +34,13 @@ function groupOfPages(pages: readonly Uint8Array[]): PageGroup {
   return rawGroup(Buffer.concat(pages.map((page) => blake3Oracle(page, KEY))), pages);
 }
 
+/** No two alike: what a slab held before must not pass for what is wanted. */
 function newPages(random: SeededRandom, count: number): Uint8Array[] {
-  return Array.from({ length: count }, () => new Uint8Array(PAGE_BYTES).fill(random.int(256)));
+  return Array.from({ length: count }, () => {
+    const page = new Uint8Array(PAGE_BYTES).fill(random.int(256));
+    page.set(random.bytes(8));
+    return page;
+  });
 }
 
 /** Copies of what is visited, undefined for what is not right; each must have its digest. */
